@@ -1,0 +1,200 @@
+//! The command line: one file for each command, and how a command ends.
+//!
+//! A command is an `Args` struct, whose doc comment is its help, and one function. Arguments are
+//! turned once into what they mean (paths opened, limits built) before work starts. Here alone
+//! `anyhow` is used; the libraries below have error types of their own.
+//!
+//! # Exit codes
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | the work was done, and the answer is no: a test failed, something needed is missing |
+//! | 2 | the command line cannot be understood |
+//! | 3 | error |
+//! | 75 | try again: interrupted, and the same command goes on where it stopped |
+//! | 124 | `run` only: a limit ended the command; the reason is on stderr |
+//!
+//! `run` returns the exit code of the command in the sandbox.
+
+mod hint;
+mod session;
+
+mod doctor;
+
+use crate::{
+    config::Environment,
+    printer::{Printer, Verbosity},
+};
+use clap::{Parser, Subcommand};
+use session::Session;
+use std::{path::PathBuf, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// Everything that was asked for was done.
+pub const EXIT_DONE: u8 = 0;
+/// The work was done and the answer is no.
+pub const EXIT_NO: u8 = 1;
+/// The command line cannot be understood.
+pub const EXIT_USAGE: u8 = 2;
+/// The host or its configuration is at fault.
+pub const EXIT_ERROR: u8 = 3;
+/// The work was interrupted and can go on from where it stopped.
+pub const EXIT_TRY_AGAIN: u8 = 75;
+/// A limit ended the command in the sandbox.
+pub const EXIT_LIMIT: u8 = 124;
+
+/// Training data for coding agents, without containers
+///
+/// Everything an agent does (shell, file edits, tests) happens in a sandbox of WebAssembly guests on
+/// a copy-on-write filesystem that records every access.
+///
+/// Exit codes: 0 done, 1 the answer is no, 2 usage, 3 error, 75 try again. `run` returns the exit
+/// code of its command, and 124 where a limit ended it.
+#[derive(Debug, Parser)]
+#[command(name = "playpen", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct GlobalArgs {
+    /// Say nothing but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Say more about what is done
+    #[arg(long, short, global = true)]
+    verbose: bool,
+
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Folder for guests, images and compiled code [default: `$PLAYPEN_HOME`, or the cache folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Doctor(doctor::DoctorArgs),
+}
+
+/// How a command ended, short of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// Everything asked for was done.
+    Done,
+    /// The work was done, and the answer is no.
+    No,
+    /// Interrupted; the same command goes on where this one stopped.
+    TryAgain,
+    /// What the command in the sandbox returned.
+    Guest(u8),
+}
+
+impl Status {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => EXIT_DONE,
+            Self::No => EXIT_NO,
+            Self::TryAgain => EXIT_TRY_AGAIN,
+            Self::Guest(code) => code,
+        }
+    }
+}
+
+/// Parses the command line, runs the command and reports how it went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let session = Session::new(printer(&cli.global), Environment::read(), cli.global.home);
+    start_log(&session);
+
+    let code = match start(&session, cli.command) {
+        Ok(status) => status.code(),
+        Err(error) => {
+            session.printer.error(&error, &hint::hints(&error));
+            EXIT_ERROR
+        }
+    };
+    ExitCode::from(finish(&session.printer, code))
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Where nobody reads the message there is nothing left to report.
+    drop(error.print());
+    ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { EXIT_DONE })
+}
+
+fn printer(args: &GlobalArgs) -> Printer {
+    let verbosity = match (args.quiet, args.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    Printer::new(verbosity, args.json)
+}
+
+fn start_log(session: &Session) {
+    let Some(filter) = &session.env.log_filter else { return };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .finish();
+    // The only subscriber of the process, so this cannot find another one in place.
+    drop(tracing::subscriber::set_global_default(subscriber));
+}
+
+/// Runs the command until it ends or until it is interrupted.
+fn start(session: &Session, command: Command) -> anyhow::Result<Status> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let status = runtime.block_on(async {
+        tokio::select! {
+            status = dispatch(session, command) => status,
+            _ = tokio::signal::ctrl_c() => {
+                session.printer.status(format_args!("interrupted"));
+                Ok(Status::TryAgain)
+            }
+        }
+    });
+    // A step that was interrupted may still compute on its own thread: it is not waited for.
+    runtime.shutdown_background();
+    status
+}
+
+async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status> {
+    match command {
+        Command::Doctor(args) => doctor::run(session, &args),
+    }
+}
+
+/// Returns `code`, or the code of an error if the output could not be written.
+fn finish(printer: &Printer, code: u8) -> u8 {
+    match printer.finish() {
+        Ok(()) => code,
+        Err(error) => {
+            printer.error(&anyhow::Error::new(error).context("failed to write the output"), &[]);
+            EXIT_ERROR
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

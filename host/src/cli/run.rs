@@ -1,0 +1,222 @@
+//! `playpen run`: one command in a sandbox.
+
+mod changes;
+mod mounts;
+mod record;
+mod report;
+
+use super::{
+    Status,
+    hint::Advice,
+    session::Session,
+    units,
+};
+use anyhow::Context as _;
+use bytes::Bytes;
+use changes::Changes;
+use mounts::{Copied, MountSpec, WORKSPACE};
+use playpen_runtime::{Limits, Mount, Outcome, Sandbox};
+use record::EventFile;
+use report::Report;
+use std::{
+    io::{self, IsTerminal as _, Read as _},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+/// Run one command in a sandbox
+///
+/// Without `--mount`, the current directory is mounted copy-on-write at `/workspace`, and the command
+/// starts there. What it changes in a copy-on-write mount is shown as a diff and thrown away, unless
+/// `--apply` is given. There is no network, and nothing of the host is visible but the mounts.
+///
+/// Standard input is passed on unless it is a terminal.
+///
+/// With `--json` the result is one object on stdout: `exit` (`kind` is `code`, `signal`, `trap` or
+/// `limit`, and the key of that name says which), `code` (the exit code of playpen), `stdout` and
+/// `stderr` (bytes that are not UTF-8 are replaced), `usage`, `incidents`, `n_denied`, `changes` (a
+/// list of `path` and `kind`) and `applied`.
+///
+/// Exits with the code of the command; with 124 if a limit ended it, 126 if the program cannot be
+/// executed, 127 if there is none of that name, and 3 on an error of the host.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    /// Image with the programs [default: the one that `playpen image build` made]
+    #[arg(long, value_name = "DIR")]
+    image: Option<PathBuf>,
+
+    /// Show a folder of the host at an absolute path of the sandbox
+    ///
+    /// `ro` reads through to the host, `rw` writes to it, `cow` (the default) copies it into memory.
+    #[arg(long = "mount", value_name = "GUEST=HOST[:ro|rw|cow]")]
+    mounts: Vec<MountSpec>,
+
+    /// Set a variable in the environment of the command
+    #[arg(long = "env", short = 'e', value_name = "NAME=VALUE", value_parser = units::variable)]
+    variables: Vec<(String, String)>,
+
+    /// Folder of the sandbox to start in [default: the first mount]
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<String>,
+
+    /// End the command after this time
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    wall: Option<Duration>,
+
+    /// Memory of all its processes together
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    mem: Option<u64>,
+
+    /// End the command when it has written this much to stdout and stderr
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    output_limit: Option<u64>,
+
+    /// Write every access, allowed or denied, to this file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+
+    /// Write the changes in copy-on-write mounts back to the host
+    #[arg(long)]
+    apply: bool,
+
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl RunArgs {
+    fn limits(&self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            wall: self.wall.unwrap_or(default.wall),
+            memory_bytes: self.mem.unwrap_or(default.memory_bytes),
+            output_bytes: self.output_limit.unwrap_or(default.output_bytes),
+            ..default
+        }
+    }
+
+    fn mounts(&self) -> Vec<MountSpec> {
+        if self.mounts.is_empty() { vec![MountSpec::workspace()] } else { self.mounts.clone() }
+    }
+
+    fn cwd(&self, mounts: &[MountSpec]) -> String {
+        let first = || mounts.first().map_or(WORKSPACE, |mount| &mount.guest).to_owned();
+        self.cwd.clone().unwrap_or_else(first)
+    }
+}
+
+/// Runs the command and passes on what it wrote and how it ended.
+pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Status> {
+    let specs = args.mounts();
+    let cwd = args.cwd(&specs);
+    let (mounts, copied) = open_all(&specs)?;
+    let events = args.audit.as_deref().map(EventFile::create).transpose()?.map(Arc::new);
+    let sandbox = build(session, args, mounts, &cwd, events.clone()).await?;
+
+    let outcome = execute(&sandbox, args).await?;
+    if let Some(events) = events {
+        events.finish()?;
+    }
+    let changes: Vec<Changes<'_>> = copied
+        .iter()
+        .filter_map(|copied| Some(Changes::new(copied, sandbox.tree(&copied.guest)?)))
+        .collect();
+    conclude(session, args, &outcome, &changes)
+}
+
+fn open_all(specs: &[MountSpec]) -> anyhow::Result<(Vec<Mount>, Vec<Copied>)> {
+    let mut mounts = vec![];
+    let mut all_copied = vec![];
+    for spec in specs {
+        let (mount, copied) = mounts::open(spec)?;
+        mounts.push(mount);
+        all_copied.extend(copied);
+    }
+    Ok((mounts, all_copied))
+}
+
+async fn build(
+    session: &Session,
+    args: &RunArgs,
+    mounts: Vec<Mount>,
+    cwd: &str,
+    events: Option<Arc<EventFile>>,
+) -> anyhow::Result<Sandbox> {
+    let (engine, image) = session.image(args.image.as_deref()).await?;
+    let mut builder = Sandbox::builder(&engine, &image).cwd(cwd).limits(args.limits());
+    for mount in mounts {
+        builder = builder.mount(mount);
+    }
+    for (name, value) in &args.variables {
+        builder = builder.env(name, value);
+    }
+    if let Some(events) = events {
+        builder = builder.audit(events);
+    }
+    Ok(builder.build()?)
+}
+
+async fn execute(sandbox: &Sandbox, args: &RunArgs) -> anyhow::Result<Outcome> {
+    let (program, rest) = args.command.split_first().context("no command was given")?;
+    let stdin = read_stdin().context("failed to read standard input")?;
+    let command = sandbox.command(program).args(rest).stdin(stdin);
+    Ok(command.output().await?)
+}
+
+/// Returns what is on standard input, which is nothing where a person would have to type it.
+fn read_stdin() -> io::Result<Bytes> {
+    let mut bytes = vec![];
+    if !io::stdin().is_terminal() {
+        io::stdin().lock().read_to_end(&mut bytes)?;
+    }
+    Ok(bytes.into())
+}
+
+/// Passes on the output, shows the changes, writes them back if asked to, and returns the code.
+fn conclude(
+    session: &Session,
+    args: &RunArgs,
+    outcome: &Outcome,
+    changes: &[Changes<'_>],
+) -> anyhow::Result<Status> {
+    let printer = &session.printer;
+    if !printer.is_json() {
+        printer.data(&outcome.stdout);
+        printer.passthrough(&outcome.stderr);
+        changes.iter().for_each(|changes| changes.show(printer));
+    }
+    let program = args.command.first().map_or("", String::as_str);
+    let reason = report::reason(&outcome.exit, program, &args.limits());
+    if let Some(reason) = &reason {
+        printer.always(format_args!("playpen: {reason}"));
+    }
+    for incident in &outcome.incidents {
+        printer.always(format_args!("playpen: {incident}"));
+    }
+
+    let n_changes: usize = changes.iter().map(Changes::len).sum();
+    let applied = args.apply && reason.is_none();
+    if applied {
+        changes.iter().try_for_each(Changes::apply)?;
+    }
+    say_what_became(session, args, n_changes, applied);
+    if printer.is_json() {
+        let paths = changes.iter().flat_map(Changes::paths).collect();
+        printer.json(&Report::new(outcome, paths, applied));
+    }
+    Ok(Status::Guest(outcome.exit.code()))
+}
+
+/// Says what became of the changes.
+fn say_what_became(session: &Session, args: &RunArgs, n_changes: usize, applied: bool) {
+    let printer = &session.printer;
+    match n_changes {
+        0 => {}
+        n if applied => printer.status(format_args!("playpen: {n} changed paths written back")),
+        n if args.apply => printer.warning(format_args!(
+            "{n} changed paths thrown away: the command did not end by itself"
+        )),
+        n => printer.status(format_args!("playpen: {n} changed paths thrown away (no --apply)")),
+    }
+}

@@ -1,0 +1,211 @@
+//! What a command changed in a copied folder: shown as a unified diff, and written back on request.
+
+use super::mounts::Copied;
+use crate::printer::Printer;
+use anyhow::Context as _;
+use bytes::Bytes;
+use cap_std::fs::Dir;
+use owo_colors::{OwoColorize as _, Stream, Style};
+use playpen_runtime::{Change, ChangeKind, Tree};
+use serde::Serialize;
+use similar::{ChangeTag, TextDiff};
+use std::{fmt::Write as _, io};
+
+/// Lines of a diff that are shown before the rest is only counted.
+const MAX_DIFF_LINES: usize = 200;
+
+/// A file longer than this is named, not compared: the comparison is quadratic at worst.
+const MAX_COMPARED_BYTES: usize = 1 << 20;
+
+/// A changed path, as results report it.
+#[derive(Debug, Serialize)]
+pub(super) struct ChangedPath {
+    /// The absolute path in the sandbox.
+    path: String,
+    /// `added`, `removed` or `modified`.
+    kind: &'static str,
+}
+
+/// A copied folder before and after.
+#[derive(Debug)]
+pub(super) struct Changes<'a> {
+    copied: &'a Copied,
+    after: Tree,
+    changes: Vec<Change>,
+}
+
+impl<'a> Changes<'a> {
+    /// Compares what was copied with what is there now.
+    pub(super) fn new(copied: &'a Copied, after: Tree) -> Self {
+        let changes = copied.base.diff(&after);
+        Self { copied, after, changes }
+    }
+
+    /// Returns how many paths changed.
+    pub(super) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Returns the changed paths, sorted.
+    pub(super) fn paths(&self) -> impl Iterator<Item = ChangedPath> + '_ {
+        self.changes.iter().map(|change| ChangedPath {
+            path: format!("{}/{}", self.copied.guest, change.path),
+            kind: kind(change.kind),
+        })
+    }
+
+    /// Prints the diff to stderr, cut where it gets long.
+    pub(super) fn show(&self, printer: &Printer) {
+        if self.changes.is_empty() {
+            return;
+        }
+        let text: String = self.changes.iter().map(|change| self.diff(change)).collect();
+        let lines: Vec<&str> = text.lines().collect();
+        for line in lines.iter().take(MAX_DIFF_LINES) {
+            printer.status(format_args!("{}", coloured(line)));
+        }
+        if let Some(n_hidden @ 1..) = lines.len().checked_sub(MAX_DIFF_LINES) {
+            printer.status(format_args!("... {n_hidden} more lines of changes"));
+        }
+    }
+
+    /// Writes the changes to the folder on the host.
+    ///
+    /// # Errors
+    ///
+    /// Fails, before anything is written, if a file that would be changed is no longer what it was
+    /// when it was copied.
+    pub(super) fn apply(&self) -> anyhow::Result<()> {
+        let Copied { host, dir, base, .. } = self.copied;
+        let touched: Vec<String> = self
+            .changes
+            .iter()
+            .filter(|change| !self.is_as_copied(dir, change))
+            .map(|change| format!("`{}`", host.join(&change.path).display()))
+            .collect();
+        anyhow::ensure!(
+            touched.is_empty(),
+            super::Advice::new(
+                format!("changed on the host since the command started: {}", touched.join(", ")),
+                "nothing was written; run the command again on the folder as it is now",
+            )
+        );
+        self.after
+            .apply_to(base, dir)
+            .with_context(|| format!("failed to write changes to `{}`", host.display()))
+    }
+
+    fn is_as_copied(&self, dir: &Dir, change: &Change) -> bool {
+        match change.kind {
+            ChangeKind::Added => dir.symlink_metadata(&change.path).is_err(),
+            ChangeKind::Removed | ChangeKind::Modified => {
+                same_content(dir, &self.copied.base, &change.path).unwrap_or(false)
+            }
+        }
+    }
+
+    fn diff(&self, change: &Change) -> String {
+        let path = &change.path;
+        let before = self.copied.base.read(path).ok();
+        let after = self.after.read(path).ok();
+        match (text(before.as_ref()), text(after.as_ref())) {
+            (Some(old), Some(new)) if before.is_some() || after.is_some() => {
+                unified(path, before.is_some(), after.is_some(), old, new)
+            }
+            (None, _) | (_, None) => format!("{} `{path}` (binary or long)\n", kind(change.kind)),
+            _ => format!("{} `{path}`\n", kind(change.kind)),
+        }
+    }
+}
+
+fn kind(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Added => "added",
+        ChangeKind::Removed => "removed",
+        ChangeKind::Modified => "modified",
+    }
+}
+
+/// Compares a host file with what was copied. A symlink is compared by where it points.
+fn same_content(dir: &Dir, base: &Tree, path: &str) -> io::Result<bool> {
+    let metadata = dir.symlink_metadata(path)?;
+    if !metadata.is_file() {
+        return Ok(base.read(path).is_err());
+    }
+    let now = dir.read(path)?;
+    Ok(base.read(path).is_ok_and(|then| then == now))
+}
+
+/// Returns the content as text worth comparing; a file that is not there is empty.
+fn text(content: Option<&Bytes>) -> Option<&str> {
+    let Some(content) = content else { return Some("") };
+    let short = content.len() <= MAX_COMPARED_BYTES && !content.contains(&0);
+    short.then(|| std::str::from_utf8(content).ok()).flatten()
+}
+
+fn unified(path: &str, was: bool, is: bool, old: &str, new: &str) -> String {
+    let diff = TextDiff::from_lines(old, new);
+    let from = if was { format!("a/{path}") } else { "/dev/null".to_owned() };
+    let to = if is { format!("b/{path}") } else { "/dev/null".to_owned() };
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "--- {from}\n+++ {to}");
+    for hunk in diff.unified_diff().iter_hunks() {
+        let _ = writeln!(out, "{}", hunk.header());
+        for change in hunk.iter_changes() {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            let _ = writeln!(out, "{sign}{}", change.value().trim_end_matches('\n'));
+        }
+    }
+    out
+}
+
+fn coloured(line: &str) -> String {
+    let style = match line.as_bytes().first() {
+        Some(b'+') => Style::new().green(),
+        Some(b'-') => Style::new().red(),
+        Some(b'@') => Style::new().cyan(),
+        _ => return line.to_owned(),
+    };
+    line.if_supports_color(Stream::Stderr, |line| line.style(style)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{text, unified};
+    use bytes::Bytes;
+
+    #[test]
+    fn a_new_file_is_a_diff_from_nothing() {
+        insta::assert_snapshot!(unified("a.txt", false, true, "", "one\ntwo\n"), @"
+        --- /dev/null
+        +++ b/a.txt
+        @@ -0,0 +1,2 @@
+        +one
+        +two
+        ");
+    }
+
+    #[test]
+    fn a_change_has_context() {
+        insta::assert_snapshot!(unified("a.txt", true, true, "one\ntwo\n", "one\n2\n"), @"
+        --- a/a.txt
+        +++ b/a.txt
+        @@ -1,2 +1,2 @@
+         one
+        -two
+        +2
+        ");
+    }
+
+    #[test]
+    fn binary_content_is_no_text() {
+        assert_eq!(text(Some(&Bytes::from_static(b"a\0b"))), None);
+        assert_eq!(text(Some(&Bytes::from_static(b"\xff"))), None);
+        assert_eq!(text(None), Some(""));
+    }
+}

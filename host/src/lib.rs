@@ -1,0 +1,21 @@
+//! Training data for coding agents without containers: the pipeline and the command line.
+//!
+//! The sandbox itself is the crate `playpen_runtime`; this crate is everything that talks to a
+//! model, to a person or to the disk of the host:
+//!
+//! ```text
+//!   cli ──► propose, rollout, demo ──► agent ──► model      (HTTP, record and replay)
+//!    │              │                    │
+//!    │              └──► project, record └────► playpen_runtime::Sandbox
+//!    └──► printer, config
+//! ```
+//!
+//! Arrows never point back: [`model`] knows no tool, a stage knows no HTTP, and [`cli`] holds no
+//! logic of the pipeline.
+
+pub mod cli;
+pub mod config;
+pub mod doctor;
+pub mod printer;
+pub mod progress;
+pub mod project;
