@@ -13,9 +13,12 @@
 //! Arrows never point back: [`model`] knows no tool, a stage knows no HTTP, and [`cli`] holds no
 //! logic of the pipeline.
 
+pub mod atif;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod mock_model;
+pub mod model;
 pub mod printer;
 pub mod progress;
 pub mod project;
