@@ -1,0 +1,1 @@
+//! The loop with scripted models, in the real sandbox.

@@ -1,0 +1,365 @@
+//! The rollout: from a project and its tasks to verified trajectories.
+//!
+//! [`rollout`] takes the tasks in an order in which each comes after those that it depends on, and
+//! works on them one after the other ([`task`]). A task that stays unsolved is recorded, those that
+//! depend on it are skipped, and the others go on. What the agents leave is believed only as far as
+//! the verifier can check it: [`merge`] takes the changes that a role allows, [`check`] runs pytest in
+//! a fresh sandbox, [`gate`] judges.
+//!
+//! # Invariants
+//!
+//! * **The project's tree moves only with a solved task**: tests and implementation together, two
+//!   commits.
+//! * **An `Err` ends the run, a refused attempt does not.** An `Err` is the host's fault, the
+//!   project's, or a model that cannot be asked.
+//! * **Records are complete up to the point where a run stops**, for whatever reason.
+
+use playpen_runtime::Tree;
+use serde::Serialize;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+use crate::{
+    agent::AgentBudget,
+    context::Context,
+    progress::{Progress, ProgressSink},
+    project::{Task, TaskGraph, TaskNumber},
+    record::{FORMAT_VERSION, RunRecord},
+};
+
+mod attempt;
+pub mod check;
+mod error;
+mod frozen;
+pub mod gate;
+mod git;
+pub mod merge;
+pub mod parse;
+mod project;
+pub(crate) mod prompts;
+mod report;
+mod task;
+
+pub use error::RolloutError;
+pub use frozen::FrozenTests;
+pub use project::{LoadedProject, ProjectError};
+pub use report::{RolloutReport, TaskReport, TaskState, Totals};
+
+use check::Mode;
+use gate::Run;
+
+/// The stage's name in progress events.
+const STAGE: &str = "rollout";
+
+/// What a rollout works on, and how far it may go.
+#[derive(Clone, Debug)]
+pub struct RolloutConfig {
+    /// The folder of the project.
+    pub repo: PathBuf,
+    /// The folder in which the run's folder is made.
+    pub runtime_folder: PathBuf,
+    /// The run's name; made from the project's name and a number if absent.
+    pub run_id: Option<String>,
+    /// The model's name, as the endpoint knows it.
+    pub model_name: String,
+    /// The sampling temperature; the endpoint's default if absent.
+    pub temperature: Option<f64>,
+    /// The longest answer, in tokens; the endpoint's default if absent.
+    pub max_tokens: Option<u32>,
+    /// The seed of the sampling, for endpoints that honor one.
+    pub seed: Option<u64>,
+    /// What one attempt at tests may spend.
+    pub test_writer: AgentBudget,
+    /// What one attempt at an implementation may spend.
+    pub implementer: AgentBudget,
+    /// Attempts at the tests of a task.
+    pub max_test_attempts: u32,
+    /// Attempts at the implementation for each accepted set of tests.
+    pub max_implementation_attempts: u32,
+    /// Time for one run of all tests by a gate.
+    pub check_wall: Duration,
+}
+
+impl RolloutConfig {
+    /// Makes a configuration with the usual bounds: for each attempt 100 calls to the model, 2 million
+    /// tokens and 30 minutes, 60 seconds and 16,000 characters for each tool call; 2 attempts at the
+    /// tests of a task, 2 at its implementation for each; 2 minutes for a run of all tests.
+    pub fn new(repo: &Path, runtime_folder: &Path, model_name: &str) -> RolloutConfig {
+        let budget = AgentBudget {
+            steps: 100,
+            tokens: 2_000_000,
+            wall: Duration::from_mins(30),
+            tool_wall: Duration::from_mins(1),
+            observation_chars: 16_000,
+        };
+        RolloutConfig {
+            repo: repo.to_owned(),
+            runtime_folder: runtime_folder.to_owned(),
+            run_id: None,
+            model_name: model_name.to_owned(),
+            temperature: None,
+            max_tokens: None,
+            seed: None,
+            test_writer: budget.clone(),
+            implementer: budget,
+            max_test_attempts: 2,
+            max_implementation_attempts: 2,
+            check_wall: Duration::from_mins(2),
+        }
+    }
+}
+
+/// Works on all tasks of a project.
+///
+/// # Errors
+///
+/// Fails if the folder holds no project, if a record cannot be written, if the model cannot be asked
+/// or if the host fails. What was recorded before is kept.
+pub async fn rollout(
+    ctx: &Context,
+    config: &RolloutConfig,
+    events: &dyn ProgressSink,
+) -> Result<RolloutReport, RolloutError> {
+    let started = Instant::now();
+    let project = LoadedProject::load(&config.repo)?;
+    let run_id = config.run_id.as_deref();
+    let record = RunRecord::create(&config.runtime_folder, run_id, &project.name)?;
+    let mut work = Work {
+        ctx,
+        config,
+        events,
+        record,
+        tree: project.tree.clone(),
+        project: &project,
+        earlier: BTreeSet::new(),
+        n_commits: 0,
+        totals: Totals::default(),
+    };
+    let mut tasks = vec![];
+    let outcome = work.run(&mut tasks).await;
+    let report = work.report(tasks, outcome.is_ok(), started.elapsed());
+    let recorded = work.write_report(&report);
+    outcome?;
+    recorded?;
+    Ok(report)
+}
+
+/// A rollout under way.
+#[derive(Debug)]
+struct Work<'a> {
+    ctx: &'a Context,
+    config: &'a RolloutConfig,
+    events: &'a dyn ProgressSink,
+    record: RunRecord,
+    project: &'a LoadedProject,
+    /// The repository as it is after the tasks that are solved.
+    tree: Tree,
+    /// The ids of all tests in it.
+    earlier: BTreeSet<String>,
+    n_commits: u64,
+    totals: Totals,
+}
+
+impl Work<'_> {
+    /// Goes through the tasks.
+    async fn run(&mut self, reports: &mut Vec<TaskReport>) -> Result<(), RolloutError> {
+        self.record.write_run_file("run.json", &self.run_info())?;
+        self.events.event(&Progress::StageStarted {
+            stage: STAGE.to_owned(),
+            n_items: Some(self.project.order.len() as u64),
+        });
+        for oddity in &self.project.oddities {
+            self.events.event(&Progress::Note { text: format!("tasks: {oddity}") });
+        }
+        self.begin().await?;
+        let graph = TaskGraph::new(&self.project.document);
+        let mut solved: BTreeSet<TaskNumber> = BTreeSet::new();
+        let project = self.project;
+        for (task_idx, number) in (0..).zip(&project.order) {
+            let task = project.document.task(*number).expect("the order is of this document");
+            let waits_for: Vec<String> =
+                graph.dependencies(*number).difference(&solved).map(ToString::to_string).collect();
+            let report = self.work_on(task, task_idx, waits_for).await?;
+            if report.state == TaskState::Solved {
+                solved.insert(*number);
+            }
+            reports.push(report);
+        }
+        Ok(())
+    }
+
+    /// Commits the project as it is if it has no history, and runs the tests that it has.
+    async fn begin(&mut self) -> Result<(), RolloutError> {
+        if !self.tree.exists(".git/HEAD") {
+            let message = format!("Set up {}", self.project.name);
+            self.tree = git::commit(self.ctx, &self.tree, &message, self.n_commits).await?;
+            self.n_commits += 1;
+        }
+        let has_tests =
+            self.tree.walk().iter().any(|entry| {
+                entry.path.starts_with("tests/") && parse::is_test_module(&entry.path)
+            });
+        if has_tests {
+            let run = self.checker().pytest(&self.tree, Mode::Test).await?;
+            self.earlier = all_ids(&run)?;
+        }
+        self.record.export_repo(&self.tree)?;
+        Ok(())
+    }
+
+    /// Works on one task, or skips it.
+    async fn work_on(
+        &mut self,
+        task: &Task,
+        task_idx: u64,
+        waits_for: Vec<String>,
+    ) -> Result<TaskReport, RolloutError> {
+        let number = task.number.to_string();
+        self.events.event(&Progress::ItemStarted {
+            stage: STAGE.to_owned(),
+            item: number.clone(),
+            title: task.title.clone(),
+            item_idx: task_idx,
+        });
+        let report = if waits_for.is_empty() {
+            self.solve(task).await?
+        } else {
+            TaskReport::skipped(task, waits_for)
+        };
+        self.record.write_task_file(&number, "task.json", &report)?;
+        self.events.event(&Progress::ItemFinished {
+            stage: STAGE.to_owned(),
+            item: number,
+            ok: report.state == TaskState::Solved,
+            summary: report.state.summary(),
+        });
+        Ok(report)
+    }
+
+    /// Says what the run is, for `run.json`.
+    fn run_info(&self) -> RunInfo<'_> {
+        RunInfo {
+            format_version: FORMAT_VERSION,
+            run_id: self.record.id(),
+            playpen_version: env!("CARGO_PKG_VERSION"),
+            image_digest: self.ctx.image.digest().to_owned(),
+            repo_name: &self.project.name,
+            model_name: &self.config.model_name,
+            temperature: self.config.temperature,
+            max_tokens: self.config.max_tokens,
+            seed: self.config.seed,
+            test_writer: BudgetInfo::new(&self.config.test_writer),
+            implementer: BudgetInfo::new(&self.config.implementer),
+            max_test_attempts: self.config.max_test_attempts,
+            max_implementation_attempts: self.config.max_implementation_attempts,
+            check_wall_s: self.config.check_wall.as_secs(),
+            tasks: self.project.order.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Puts the report together.
+    fn report(&self, tasks: Vec<TaskReport>, complete: bool, elapsed: Duration) -> RolloutReport {
+        RolloutReport {
+            format_version: FORMAT_VERSION,
+            run_id: self.record.id().to_owned(),
+            repo_name: self.project.name.clone(),
+            complete,
+            tasks,
+            totals: self.totals.clone(),
+            n_tests: self.earlier.len(),
+            elapsed,
+            run_folder: self.record.path().to_owned(),
+        }
+    }
+
+    /// Writes the report and how long the run took.
+    fn write_report(&self, report: &RolloutReport) -> Result<(), RolloutError> {
+        self.record.write_run_file("report.json", report)?;
+        let elapsed_us = crate::record::micros(report.elapsed);
+        self.record.write_run_file("times.json", &Times { elapsed_us })?;
+        self.events.event(&Progress::StageFinished {
+            stage: STAGE.to_owned(),
+            ok: report.complete,
+            summary: format!("{} of {} tasks solved", report.n_solved(), report.tasks.len()),
+        });
+        Ok(())
+    }
+}
+
+/// Returns the ids of a run in which every test passed.
+fn all_ids(run: &Run) -> Result<BTreeSet<String>, RolloutError> {
+    let frozen = FrozenTests::new(run.report.results.iter().map(|r| r.id.clone()).collect());
+    let verdict = gate::pass_after(run, &frozen, &BTreeSet::new());
+    if verdict.passed {
+        Ok(frozen.ids().clone())
+    } else {
+        Err(RolloutError::BaseTests { summary: attempt::summary(&verdict.reasons) })
+    }
+}
+
+/// What `run.json` holds.
+#[derive(Debug, Serialize)]
+struct RunInfo<'a> {
+    format_version: u32,
+    run_id: &'a str,
+    playpen_version: &'static str,
+    image_digest: String,
+    repo_name: &'a str,
+    model_name: &'a str,
+    temperature: Option<f64>,
+    max_tokens: Option<u32>,
+    seed: Option<u64>,
+    test_writer: BudgetInfo,
+    implementer: BudgetInfo,
+    max_test_attempts: u32,
+    max_implementation_attempts: u32,
+    check_wall_s: u64,
+    tasks: Vec<String>,
+}
+
+/// A budget as `run.json` holds it.
+#[derive(Debug, Serialize)]
+struct BudgetInfo {
+    steps: u32,
+    tokens: u64,
+    wall_s: u64,
+    tool_wall_s: u64,
+    observation_chars: usize,
+}
+
+impl BudgetInfo {
+    fn new(budget: &AgentBudget) -> BudgetInfo {
+        BudgetInfo {
+            steps: budget.steps,
+            tokens: budget.tokens,
+            wall_s: budget.wall.as_secs(),
+            tool_wall_s: budget.tool_wall.as_secs(),
+            observation_chars: budget.observation_chars,
+        }
+    }
+}
+
+/// What a clock said about the run.
+#[derive(Debug, Serialize)]
+struct Times {
+    elapsed_us: u64,
+}
+
+impl TaskState {
+    /// Says it in one line.
+    fn summary(&self) -> String {
+        match self {
+            TaskState::Solved => "solved".to_owned(),
+            TaskState::Unsolved { reasons } => {
+                format!("unsolved: {}", reasons.first().map_or("", String::as_str))
+            }
+            TaskState::Skipped { because } => {
+                format!("skipped: depends on {}", because.join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! One attempt of an agent at a task: its sandbox, its run, and its record.
+
+use playpen_runtime::Tree;
+use serde::Serialize;
+use std::sync::Arc;
+
+use super::{
+    Work,
+    error::RolloutError,
+    frozen::FrozenTests,
+    gate::{Gate, Reason, Verdict},
+    merge::{Merged, merge},
+    prompts::Messages,
+    report::Totals,
+};
+use crate::{
+    agent::{
+        AgentBudget, AgentRole, AgentRun, AgentStop, AgentTask, WORKSPACE, WritePolicy,
+        open_sandbox, run_agent,
+    },
+    model::Usage,
+    progress::Progress,
+    project::TaskNumber,
+    record::{AttemptAudit, AttemptRecord, FORMAT_VERSION},
+};
+
+/// What an agent is asked, and what it is lent for it.
+#[derive(Debug)]
+pub(super) struct Order<'a> {
+    pub(super) role: AgentRole,
+    pub(super) task: TaskNumber,
+    pub(super) attempt: u32,
+    pub(super) tree: &'a Tree,
+    pub(super) policy: WritePolicy,
+    pub(super) budget: &'a AgentBudget,
+    pub(super) messages: Messages,
+}
+
+/// What an agent handed in, before any gate has seen it.
+#[derive(Debug)]
+pub(super) struct HandedIn {
+    pub(super) merged: Merged,
+    run: AgentRun,
+    record: AttemptRecord,
+    verdict: AttemptVerdict,
+}
+
+impl HandedIn {
+    /// Judges whether the agent came to its end and left something.
+    pub(super) fn finished(&self) -> Verdict {
+        let mut reasons = vec![];
+        if !self.run.stop.is_finished() {
+            reasons.push(Reason::NotFinished { stop: self.run.stop.name().to_owned() });
+        } else if self.merged.is_empty() {
+            reasons.push(Reason::NothingHandedIn);
+        }
+        Verdict::new(Gate::Finished, reasons)
+    }
+}
+
+/// What `verdict.json` holds.
+#[derive(Debug, Serialize)]
+struct AttemptVerdict {
+    format_version: u32,
+    task: String,
+    role: &'static str,
+    attempt: u32,
+    accepted: bool,
+    /// How the agent stopped.
+    stop: &'static str,
+    /// What the agent said when it finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    gates: Vec<Verdict>,
+    /// The tests, once they are frozen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<FrozenTests>,
+    /// Digests of trees without `.git/`, BLAKE3 in hexadecimal.
+    digests: Digests,
+    /// Changes that were left out because the role does not allow them.
+    dropped: Vec<String>,
+    usage: Usage,
+    n_model_calls: u64,
+    n_tool_calls: u64,
+    n_denied: u64,
+}
+
+/// Digests of what an attempt began with and what it handed in.
+#[derive(Debug, Serialize)]
+struct Digests {
+    before: String,
+    after: String,
+    tests_after: String,
+}
+
+impl Work<'_> {
+    /// Lets an agent work, and keeps what it left that its role allows.
+    pub(super) async fn run_attempt(&mut self, order: Order<'_>) -> Result<HandedIn, RolloutError> {
+        let task = order.task.to_string();
+        let record = self.record.attempt(&task, order.role.name(), order.attempt)?;
+        self.events.event(&Progress::AttemptStarted {
+            stage: order.role.name().to_owned(),
+            task: Some(task.clone()),
+            attempt: order.attempt,
+        });
+        let audit = Arc::new(AttemptAudit::default());
+        let sandbox =
+            open_sandbox(self.ctx, order.tree.clone(), &order.policy, Some(audit.clone()))
+                .map_err(|source| RolloutError::Sandbox { task: task.clone(), source })?;
+        let agent_task = AgentTask {
+            role: order.role,
+            stage: order.role.name().to_owned(),
+            task: Some(task.clone()),
+            attempt: order.attempt,
+            system_prompt: order.messages.system,
+            user_prompt: order.messages.user,
+            model_name: self.config.model_name.clone(),
+            temperature: self.config.temperature,
+            max_tokens: self.config.max_tokens,
+            seed: self.config.seed,
+        };
+        let model = self.ctx.model.as_ref();
+        let run = run_agent(model, agent_task, &sandbox, order.budget, self.events).await;
+        record.write_trajectory(&run.trajectory)?;
+        record.write_audit(&audit, run.elapsed)?;
+        self.totals.add(&run);
+
+        let result = sandbox.tree(WORKSPACE).unwrap_or_else(|| order.tree.clone());
+        let merged = merge(order.tree, &result, &order.policy);
+        record.write_patch(order.tree, &merged.tree)?;
+        let verdict = AttemptVerdict {
+            format_version: FORMAT_VERSION,
+            task,
+            role: order.role.name(),
+            attempt: order.attempt,
+            accepted: false,
+            stop: run.stop.name(),
+            message: match &run.stop {
+                AgentStop::Finished { message } => Some(message.clone()),
+                _ => None,
+            },
+            gates: vec![],
+            tests: None,
+            digests: Digests {
+                before: digest(order.tree, |name| name != ".git"),
+                after: digest(&merged.tree, |name| name != ".git"),
+                tests_after: digest(&merged.tree, |name| name == "tests"),
+            },
+            dropped: merged.dropped.iter().cloned().collect(),
+            usage: run.usage,
+            n_model_calls: run.n_model_calls,
+            n_tool_calls: run.n_tool_calls,
+            n_denied: run.n_denied,
+        };
+        Ok(HandedIn { merged, run, record, verdict })
+    }
+
+    /// Writes the verdict on an attempt, and reports it.
+    ///
+    /// Returns the reasons for a refusal, which are empty if the attempt was accepted.
+    pub(super) fn close_attempt(
+        &mut self,
+        handed_in: HandedIn,
+        gates: Vec<Verdict>,
+        tests: Option<&FrozenTests>,
+    ) -> Result<Vec<Reason>, RolloutError> {
+        let HandedIn { run, record, mut verdict, .. } = handed_in;
+        verdict.accepted = gates.iter().all(|gate| gate.passed);
+        verdict.gates = gates;
+        verdict.tests = tests.cloned();
+        record.write_verdict(&verdict)?;
+        let reasons: Vec<Reason> =
+            verdict.gates.iter().flat_map(|gate| gate.reasons.iter().cloned()).collect();
+        self.report_verdict(&verdict, &reasons);
+        match run.stop {
+            AgentStop::ModelFailed(source) => {
+                Err(RolloutError::Model { task: verdict.task, source })
+            }
+            AgentStop::SandboxFailed(source) => {
+                Err(RolloutError::Host { task: verdict.task, source })
+            }
+            _ => Ok(reasons),
+        }
+    }
+
+    /// Tells those who watch.
+    fn report_verdict(&self, verdict: &AttemptVerdict, reasons: &[Reason]) {
+        for gate in &verdict.gates {
+            self.events.event(&Progress::GateDecided {
+                task: verdict.task.clone(),
+                gate: gate.gate.name().to_owned(),
+                passed: gate.passed,
+                summary: summary(&gate.reasons),
+            });
+        }
+        self.events.event(&Progress::AttemptFinished {
+            stage: verdict.role.to_owned(),
+            task: Some(verdict.task.clone()),
+            attempt: verdict.attempt,
+            ok: verdict.accepted,
+            summary: summary(reasons),
+        });
+    }
+}
+
+impl Totals {
+    /// Counts one attempt.
+    fn add(&mut self, run: &AgentRun) {
+        self.n_attempts += 1;
+        self.usage += run.usage;
+        self.n_model_calls += run.n_model_calls;
+        self.n_tool_calls += run.n_tool_calls;
+        self.n_denied += run.n_denied;
+    }
+}
+
+/// Says the first reason, and how many more there are.
+pub(super) fn summary(reasons: &[Reason]) -> String {
+    match reasons {
+        [] => String::new(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    }
+}
+
+/// Returns the digest of what lies in `tree` under the names at its root that are wanted.
+fn digest(tree: &Tree, is_wanted: impl Fn(&str) -> bool) -> String {
+    let mut wanted = tree.clone();
+    for entry in tree.walk() {
+        if !entry.path.contains('/') && !is_wanted(&entry.path) {
+            wanted.remove(&entry.path).expect("the entry was listed");
+        }
+    }
+    wanted.digest().to_hex().to_string()
+}

@@ -1,0 +1,223 @@
+//! Why a gate refused a candidate.
+
+use serde::Serialize;
+use std::fmt;
+
+use crate::agent::report::TestOutcome;
+
+/// Whose test failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Where {
+    /// A test of the task itself.
+    Own,
+    /// A test of an earlier task.
+    Earlier,
+}
+
+/// One reason for a refusal. [`fmt::Display`] is the text that the next agent reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The agent ran out of something, or stopped without saying that it was done.
+    NotFinished {
+        /// How it stopped.
+        stop: String,
+    },
+    /// The agent left nothing that its role may hand in.
+    NothingHandedIn,
+    /// There is no new test file.
+    NoTestFiles,
+    /// A test file is not Python.
+    SyntaxError {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: u64,
+        /// What the compiler said.
+        message: String,
+    },
+    /// A file of the tests changes how pytest works.
+    PytestHook {
+        /// The file.
+        path: String,
+        /// The function or variable that does it.
+        name: String,
+    },
+    /// No test was collected.
+    NoTests,
+    /// A file could not be collected, and not because something is not written yet.
+    NotCollected {
+        /// The file.
+        id: String,
+        /// The error.
+        message: String,
+    },
+    /// A test id came more than once.
+    DuplicateId {
+        /// The id.
+        id: String,
+    },
+    /// A test of an earlier task is not there any more.
+    EarlierLost {
+        /// The id.
+        id: String,
+    },
+    /// A new test did not fail, or not for the right reason, before the implementation.
+    WrongBefore {
+        /// The id.
+        id: String,
+        /// How it came out.
+        outcome: TestOutcome,
+        /// The type of the exception, if there was one.
+        exception: String,
+        /// The first line of the message.
+        message: String,
+    },
+    /// A frozen test was not reported.
+    Missing {
+        /// The id.
+        id: String,
+    },
+    /// A test was reported that was not frozen.
+    Extra {
+        /// The id.
+        id: String,
+    },
+    /// A test does not pass.
+    Fails {
+        /// The id.
+        id: String,
+        /// How it came out.
+        outcome: TestOutcome,
+        /// The type of the exception, if there was one.
+        exception: String,
+        /// The first line of the message.
+        message: String,
+        /// Whose test it is.
+        place: Where,
+    },
+    /// The run was ended from outside: a limit, a crash.
+    Stopped {
+        /// How.
+        how: String,
+    },
+    /// Lines of the report are not what the plugin writes.
+    ReportMalformed {
+        /// How many.
+        n_lines: usize,
+    },
+    /// The process ended and pytest did not report its end.
+    ReportIncomplete {
+        /// The status of the process.
+        status: i64,
+    },
+    /// pytest reported one status and its process returned another.
+    StatusMismatch {
+        /// What was reported.
+        reported: i64,
+        /// What was returned.
+        actual: i64,
+    },
+    /// pytest ended with a status that no outcome of a test explains.
+    ExitStatus {
+        /// The status.
+        status: i64,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinished { stop } => {
+                write!(f, "the attempt did not end with `finish`: {stop}")
+            }
+            Self::NothingHandedIn => f.write_str("nothing was changed that may be changed"),
+            Self::NoTestFiles => f.write_str("there is no new file `tests/test_*.py`"),
+            Self::SyntaxError { path, line, message } => {
+                write!(f, "`{path}` line {line} is not valid Python: {message}")
+            }
+            Self::PytestHook { path, name } => write!(
+                f,
+                "`{path}` defines `{name}`: tests must not change how pytest collects or reports"
+            ),
+            Self::NoTests => f.write_str("pytest found no tests in the new files"),
+            Self::NotCollected { id, message } => {
+                write!(f, "`{id}` cannot be collected: {message}")
+            }
+            Self::DuplicateId { id } => write!(f, "`{id}` was reported more than once"),
+            Self::EarlierLost { id } => {
+                write!(f, "`{id}`, a test of an earlier task, was not run")
+            }
+            Self::WrongBefore { id, outcome, exception, message } => {
+                fmt_wrong_before(f, id, *outcome, &what_happened(exception, message))
+            }
+            Self::Missing { id } => write!(f, "`{id}` was not run"),
+            Self::Extra { id } => write!(f, "`{id}` is not one of the accepted tests"),
+            Self::Fails { id, outcome, exception, message, place } => {
+                fmt_fails(f, id, *outcome, &what_happened(exception, message), *place)
+            }
+            Self::Stopped { how } => write!(f, "the test run was {how}"),
+            Self::ReportMalformed { n_lines } => {
+                write!(f, "{n_lines} lines of the test report were not written by the reporter")
+            }
+            Self::ReportIncomplete { status } => write!(
+                f,
+                "the test process ended with status {status} before pytest came to its end"
+            ),
+            Self::StatusMismatch { reported, actual } => {
+                write!(f, "pytest announced status {reported}, but its process returned {actual}")
+            }
+            Self::ExitStatus { status } => write!(f, "pytest ended with status {status}"),
+        }
+    }
+}
+
+/// Says in words why a test did not fail as it should have.
+fn fmt_wrong_before(
+    f: &mut fmt::Formatter<'_>,
+    id: &str,
+    outcome: TestOutcome,
+    what: &str,
+) -> fmt::Result {
+    match outcome {
+        TestOutcome::Passed | TestOutcome::Xpassed => {
+            write!(f, "`{id}` passes before anything is implemented, so it tests nothing new")
+        }
+        TestOutcome::Skipped | TestOutcome::Xfailed => {
+            write!(f, "`{id}` is skipped or expected to fail; each test must run and must count")
+        }
+        TestOutcome::Error => write!(f, "`{id}` has an error in its set-up: {what}"),
+        TestOutcome::Failed => write!(f, "`{id}` fails because of a mistake in the test: {what}"),
+    }
+}
+
+/// Says in words that a test does not pass.
+fn fmt_fails(
+    f: &mut fmt::Formatter<'_>,
+    id: &str,
+    outcome: TestOutcome,
+    what: &str,
+    place: Where,
+) -> fmt::Result {
+    let how = match outcome {
+        TestOutcome::Skipped => "is skipped",
+        TestOutcome::Xfailed | TestOutcome::Xpassed => "is marked as expected to fail",
+        TestOutcome::Error => "has an error in its set-up",
+        TestOutcome::Failed | TestOutcome::Passed => "fails",
+    };
+    let whose = if place == Where::Earlier { " (a test of an earlier task)" } else { "" };
+    write!(f, "`{id}`{whose} {how}: {what}")
+}
+
+/// Joins the type and the message of an exception, the type once.
+fn what_happened(exception: &str, message: &str) -> String {
+    match (exception.is_empty(), message.is_empty()) {
+        (true, true) => "no reason was reported".to_owned(),
+        (true, false) => message.to_owned(),
+        (false, true) => exception.to_owned(),
+        (false, false) if message.starts_with(exception) => message.to_owned(),
+        (false, false) => format!("{exception}: {message}"),
+    }
+}

@@ -1,0 +1,247 @@
+//! One task: tests, gate, implementation, verification, commits, with retries.
+//!
+//! ```text
+//!   test writer ──► finished, parse, collect, fail_before ──► tests are frozen and committed
+//!        ▲                  │ no                                        │
+//!        └──── reasons ─────┘                                           ▼
+//!        ▲                                implementer ──► finished, pass_after, earlier_pass ──► commit
+//!        │                                     ▲                  │ no
+//!        │                                     └──── reasons ─────┘
+//!        └──────────── reasons, when the implementation was tried often enough
+//! ```
+//!
+//! Every attempt starts from the same tree as the one before: what a refused attempt left is not
+//! carried on, its reasons are.
+
+use playpen_runtime::Tree;
+use std::collections::BTreeSet;
+
+use super::{
+    Work,
+    attempt::{HandedIn, Order},
+    check::{Checker, Mode},
+    error::RolloutError,
+    frozen::FrozenTests,
+    gate::{self, Reason, Verdict},
+    git,
+    prompts::{Messages, files_below},
+    report::{TaskReport, TaskState},
+};
+use crate::{agent::AgentRole, project::Task};
+
+/// Tests as they were accepted.
+#[derive(Debug)]
+struct AcceptedTests {
+    /// The tree with the tests, committed.
+    tree: Tree,
+    frozen: FrozenTests,
+}
+
+/// An implementation as it was accepted.
+#[derive(Debug)]
+struct Accepted {
+    /// The tree with the implementation, committed.
+    tree: Tree,
+    /// The ids of the task's tests, all of them known by now.
+    ids: BTreeSet<String>,
+}
+
+/// What the attempts at a task have led to so far.
+#[derive(Debug, Default)]
+struct Tries {
+    n_test_attempts: u32,
+    n_implementation_attempts: u32,
+    reasons: Vec<Reason>,
+}
+
+impl Work<'_> {
+    /// Works on one task until it is solved or the attempts are used up.
+    pub(super) async fn solve(&mut self, task: &Task) -> Result<TaskReport, RolloutError> {
+        let mut tries = Tries::default();
+        while tries.n_test_attempts < self.config.max_test_attempts {
+            let Some(tests) = self.write_tests(task, &mut tries).await? else { continue };
+            if let Some(accepted) = self.implement(task, &tests, &mut tries).await? {
+                self.tree = accepted.tree;
+                self.n_commits += 2;
+                self.earlier.extend(accepted.ids.iter().cloned());
+                self.record.export_repo(&self.tree)?;
+                let tests = accepted.ids.into_iter().collect();
+                return Ok(task_report(task, &tries, TaskState::Solved, tests));
+            }
+        }
+        let reasons = tries.reasons.iter().map(ToString::to_string).collect();
+        Ok(task_report(task, &tries, TaskState::Unsolved { reasons }, vec![]))
+    }
+
+    /// Has the tests of a task written once, and judges them.
+    async fn write_tests(
+        &mut self,
+        task: &Task,
+        tries: &mut Tries,
+    ) -> Result<Option<AcceptedTests>, RolloutError> {
+        tries.n_test_attempts += 1;
+        let base = self.tree.clone();
+        let there = files_below(&base, "tests/");
+        let policy = AgentRole::TestWriter.policy().freeze(there.iter().map(String::as_str));
+        let budget = &self.config.test_writer;
+        let prompts = &self.ctx.prompts;
+        let messages = Messages::test_writer(prompts, self.project, task, budget, &tries.reasons)?;
+        let order = Order {
+            role: AgentRole::TestWriter,
+            task: task.number,
+            attempt: tries.n_test_attempts,
+            tree: &base,
+            policy,
+            budget,
+            messages,
+        };
+        let handed_in = self.run_attempt(order).await?;
+        let (gates, frozen) = self.judge_tests(task, &handed_in).await?;
+        let tree = handed_in.merged.tree.clone();
+        tries.reasons = self.close_attempt(handed_in, gates, Some(&frozen))?;
+        if !tries.reasons.is_empty() {
+            return Ok(None);
+        }
+        let message = format!("Add tests for task {}: {}", task.number, task.title);
+        let tree = git::commit(self.ctx, &tree, &message, self.n_commits).await?;
+        Ok(Some(AcceptedTests { tree, frozen }))
+    }
+
+    /// Puts new tests through the gates, and stops at the first that refuses.
+    async fn judge_tests(
+        &self,
+        task: &Task,
+        handed_in: &HandedIn,
+    ) -> Result<(Vec<Verdict>, FrozenTests), RolloutError> {
+        let checker = self.checker();
+        let tree = &handed_in.merged.tree;
+        let mut gates = vec![handed_in.finished()];
+        if !gates[0].passed {
+            return Ok((gates, FrozenTests::default()));
+        }
+        let (verdict, files) = checker.parse(tree, &handed_in.merged.written).await?;
+        let is_parsed = verdict.passed;
+        gates.push(verdict);
+        if !is_parsed {
+            return Ok((gates, FrozenTests::default()));
+        }
+        let run = checker.pytest(tree, Mode::Collect).await?;
+        let known = known_names(task, tree);
+        let may_appear = |name: &str| known.contains(name);
+        let (verdict, frozen) = gate::collect(&run, &files, &self.earlier, &may_appear);
+        let is_collected = verdict.passed;
+        gates.push(verdict);
+        if !is_collected {
+            return Ok((gates, FrozenTests::default()));
+        }
+        let run = checker.pytest(tree, Mode::Test).await?;
+        gates.push(gate::fail_before(&run, &frozen, &self.earlier));
+        Ok((gates, frozen))
+    }
+
+    /// Has a task implemented against accepted tests, as often as is allowed.
+    async fn implement(
+        &mut self,
+        task: &Task,
+        tests: &AcceptedTests,
+        tries: &mut Tries,
+    ) -> Result<Option<Accepted>, RolloutError> {
+        tries.reasons.clear();
+        for _ in 0..self.config.max_implementation_attempts {
+            tries.n_implementation_attempts += 1;
+            let budget = &self.config.implementer;
+            let messages = Messages::implementer(
+                &self.ctx.prompts,
+                self.project,
+                task,
+                budget,
+                &tries.reasons,
+                (&self.tree, &tests.tree),
+            )?;
+            let order = Order {
+                role: AgentRole::Implementer,
+                task: task.number,
+                attempt: tries.n_implementation_attempts,
+                tree: &tests.tree,
+                policy: AgentRole::Implementer.policy(),
+                budget,
+                messages,
+            };
+            let handed_in = self.run_attempt(order).await?;
+            let (gates, ids) = self.verify(&handed_in, &tests.frozen).await?;
+            let tree = handed_in.merged.tree.clone();
+            tries.reasons = self.close_attempt(handed_in, gates, Some(&tests.frozen))?;
+            if tries.reasons.is_empty() {
+                let message = format!("Implement task {}: {}", task.number, task.title);
+                let tree = git::commit(self.ctx, &tree, &message, self.n_commits + 1).await?;
+                return Ok(Some(Accepted { tree, ids }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Verifies an implementation: a fresh sandbox over the accepted tests and the allowed part of
+    /// the changes, one run of pytest, and both gates judged by it.
+    async fn verify(
+        &self,
+        handed_in: &HandedIn,
+        frozen: &FrozenTests,
+    ) -> Result<(Vec<Verdict>, BTreeSet<String>), RolloutError> {
+        let finished = handed_in.finished();
+        if !finished.passed {
+            return Ok((vec![finished], BTreeSet::new()));
+        }
+        let run = self.checker().pytest(&handed_in.merged.tree, Mode::Test).await?;
+        let gates = vec![
+            finished,
+            gate::pass_after(&run, frozen, &self.earlier),
+            gate::earlier_pass(&run, &self.earlier),
+        ];
+        let ids = run.report.results.iter().map(|result| result.id.clone());
+        Ok((gates, ids.filter(|id| !self.earlier.contains(id)).collect()))
+    }
+
+    pub(super) fn checker(&self) -> Checker<'_> {
+        Checker { ctx: self.ctx, wall: self.config.check_wall }
+    }
+}
+
+/// Returns the names of modules that a test may import before they exist: those at the top of the
+/// repository or of its `src/`, and every name in the plan of the task.
+fn known_names(task: &Task, tree: &Tree) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = tree
+        .walk()
+        .into_iter()
+        .map(|entry| entry.path.strip_prefix("src/").unwrap_or(&entry.path).to_owned())
+        .filter(|path| !path.contains('/'))
+        .map(|name| name.trim_end_matches(".py").to_owned())
+        .collect();
+    let tests = task.code_tests.iter();
+    let tests = tests.flat_map(|test| [test.name.as_str(), test.description.as_str()]);
+    for text in tests.chain([task.title.as_str(), task.description.as_str()]) {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        names.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+    }
+    names.remove("tests");
+    names.remove("conftest");
+    names
+}
+
+fn task_report(task: &Task, tries: &Tries, state: TaskState, tests: Vec<String>) -> TaskReport {
+    TaskReport {
+        number: task.number.to_string(),
+        title: task.title.clone(),
+        state,
+        n_test_attempts: tries.n_test_attempts,
+        n_implementation_attempts: tries.n_implementation_attempts,
+        tests,
+        unsupported_visual_tests: task.visual_tests.iter().map(|test| test.name.clone()).collect(),
+    }
+}
+
+impl TaskReport {
+    /// Makes the report of a task that is not tried.
+    pub(super) fn skipped(task: &Task, because: Vec<String>) -> TaskReport {
+        task_report(task, &Tries::default(), TaskState::Skipped { because }, vec![])
+    }
+}
