@@ -1,0 +1,21 @@
+//! Descriptors: what a process holds open.
+//!
+//! A [`Description`] is POSIX's open file description: offset, flags and the thing itself, shared
+//! by every descriptor that was duplicated or inherited from the same open. A [`FdTable`] maps the
+//! numbers of one process to descriptions; it lives in the host, so that a child can inherit.
+
+mod capture;
+mod description;
+mod pipe;
+mod table;
+
+pub(crate) use self::{
+    capture::Capture,
+    description::{Description, Flags, Held, Kind, RandomSource},
+    pipe::{Moved, PipeReader, PipeWriter, Readiness, pipe},
+    table::{FdTable, ROOT_FD},
+};
+pub use self::{
+    capture::{OutputSink, Stream},
+    pipe::StdinWriter,
+};

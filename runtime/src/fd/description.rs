@@ -1,0 +1,124 @@
+//! Open file descriptions.
+
+use super::{Capture, PipeReader, PipeWriter};
+use crate::{
+    tree::Device,
+    vfs::{Actor, DirEntry, HostFile, NodeId, Vfs},
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// A node of a tree, held open: the inode lives as long as somebody holds it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) node: NodeId,
+    pub(crate) vfs: Arc<Mutex<Vfs>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.vfs.lock().release(self.node);
+    }
+}
+
+/// A source of random bytes for the devices.
+pub(crate) type RandomSource = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// What is open.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A file of a tree.
+    File(Held),
+    /// A directory; the listing is taken when reading starts, so that cookies stay good.
+    Directory {
+        held: Held,
+        listing: Mutex<Option<Arc<[DirEntry]>>>,
+    },
+    /// A file of the host.
+    Host(HostFile),
+    /// Bytes that exist only for this description: `/proc/self`, input given by the host.
+    Bytes(Bytes),
+    /// A device.
+    Device(Device),
+    /// `/dev/fd` itself.
+    DescriptorDir,
+    PipeReader(PipeReader),
+    PipeWriter(PipeWriter),
+    /// Output that the host collects.
+    Capture(Arc<Capture>),
+}
+
+/// What was asked for at the open, and `O_APPEND` and `O_NONBLOCK`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    pub(crate) append: bool,
+    pub(crate) nonblock: bool,
+}
+
+/// An open file description.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) kind: Kind,
+    pub(crate) flags: Mutex<Flags>,
+    pub(crate) offset: Mutex<u64>,
+    /// Canonical path at the open, for the record; empty for pipes.
+    pub(crate) path: Arc<str>,
+    opener: Option<Actor>,
+    pub(crate) bytes_read: AtomicU64,
+    pub(crate) bytes_written: AtomicU64,
+}
+
+impl Description {
+    pub(crate) fn new(kind: Kind, flags: Flags) -> Self {
+        Self {
+            kind,
+            flags: Mutex::new(flags),
+            offset: Mutex::new(0),
+            path: "".into(),
+            opener: None,
+            bytes_read: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+        }
+    }
+
+    /// A description of something with a path, whose traffic is recorded at the last close.
+    pub(crate) fn opened(kind: Kind, flags: Flags, path: String, opener: Actor) -> Self {
+        let mut description = Self::new(kind, flags);
+        description.path = path.into();
+        description.opener = Some(opener);
+        description
+    }
+
+    /// Input that the host gives: one slice, read once.
+    pub(crate) fn input(data: Bytes) -> Self {
+        Self::new(Kind::Bytes(data), Flags { read: true, ..Flags::default() })
+    }
+
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.flags.lock().nonblock
+    }
+
+    pub(crate) fn count_read(&self, n_bytes: usize) {
+        self.bytes_read.fetch_add(n_bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn count_written(&self, n_bytes: usize) {
+        self.bytes_written.fetch_add(n_bytes as u64, Relaxed);
+    }
+}
+
+impl Drop for Description {
+    fn drop(&mut self) {
+        let (read, written) = (*self.bytes_read.get_mut(), *self.bytes_written.get_mut());
+        let (Kind::File(held), Some(opener)) = (&self.kind, &self.opener) else { return };
+        if read + written > 0 {
+            held.vfs.lock().note_close(opener, &self.path, read, written);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A small Unix-like kernel for WebAssembly guests.
+//!
+//! Programs compiled to WASI preview 1 run as processes of a [`Sandbox`]: they start children, talk
+//! through pipes, and share a file system that is a persistent tree in memory. Nothing of the host
+//! is reachable that was not mounted, every access is decided and recorded in one place, and a whole
+//! sandbox forks in microseconds.
+//!
+//! | to do this | use |
+//! |---|---|
+//! | set up once for a program | [`Engine`] |
+//! | the programs and files that guests see | [`Image`], [`image::ImageWriter`] |
+//! | a file tree, its forks and differences | [`Tree`] |
+//! | what a guest may see and change | [`Mount`], [`Rule`], [`Limits`] |
+//! | run something | [`Sandbox`], [`Command`], [`Outcome`] |
+//! | who touched what | [`audit`] |
+//!
+//! This crate knows no model, no prompt and no network.
+
+#![warn(missing_docs)]
+
+pub mod audit;
+mod clock;
+mod engine;
+mod errno;
+mod fd;
+pub mod image;
+mod limits;
+mod path;
+mod preinit;
+mod process;
+mod sandbox;
+mod tree;
+mod vfs;
+mod wasi;
+
+pub use self::{
+    engine::{Engine, EngineConfig, EngineError, ModuleError, available_slots},
+    errno::Errno,
+    fd::{OutputSink, StdinWriter, Stream},
+    image::{Image, ImageError},
+    limits::{LimitKind, Limits, Usage},
+    preinit::{PreinitError, preinit},
+    process::{Exit, Incident, IncidentKind, TrapKind},
+    sandbox::{Command, Outcome, RunError, Sandbox, SandboxBuilder, SandboxError, Snapshot},
+    tree::{
+        Change, ChangeKind, EntryKind, ExportError, ImportError, ImportOptions, Tree, TreeEntry,
+        TreeError,
+    },
+    vfs::{Access, Mount, MountError, Rule, RuleError},
+};

@@ -1,0 +1,18 @@
+//! Processes: one wasm instance each, in a tree under one command.
+//!
+//! A [`Job`] is the tree of one command: its processes, its budget and its end. A process runs as a
+//! task of its own, is preempted at every tick of the engine's epoch, and can be ended at any point
+//! where it gives way. What a guest does wrong ends its process, and is kept as data.
+
+mod exec;
+mod job;
+mod state;
+mod status;
+
+pub(crate) use self::status::Status;
+pub use self::status::{Exit, Incident, IncidentKind, TrapKind};
+pub(crate) use self::{
+    exec::{Start, detached},
+    job::{Job, Kernel, Target, WaitFor, Waited},
+    state::{Ended, Identity, Process},
+};

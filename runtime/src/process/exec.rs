@@ -1,0 +1,309 @@
+//! Starting a process: from a path to a running instance.
+
+use super::{
+    Ended, Identity, IncidentKind, Job, Process, Status,
+    job::{KillSwitch, ROOT_PARENT},
+    status::TrapKind,
+};
+use crate::{
+    audit::{Decision, Event, Op},
+    engine::Program,
+    errno::{Errno, SysResult},
+    fd::{Description, FdTable, Flags, Held, Kind, ROOT_FD},
+    image::{Entry, SigPipe, stub_module},
+    limits::LimitKind,
+    vfs::{Actor, At, blank_event},
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::WasiCtxBuilder;
+
+/// What a process is started with. Nothing is inherited but what stands here.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Absolute, or relative to `cwd`; there is no search in `PATH` here.
+    pub(crate) path: String,
+    pub(crate) argv: Vec<String>,
+    /// `KEY=VALUE` strings.
+    pub(crate) env: Vec<String>,
+    pub(crate) cwd: String,
+    pub(crate) fds: Vec<(u32, Arc<Description>)>,
+    /// None for the first process of a job.
+    pub(crate) parent: Option<u32>,
+    pub(crate) umask: u32,
+    pub(crate) own_session: bool,
+    pub(crate) group: Option<u32>,
+}
+
+/// Interpreters that may start interpreters, as in Linux. Answers TM-PROC-2: a script that names
+/// itself as its interpreter.
+const MAX_INTERPRETERS: usize = 4;
+
+/// Bytes of arguments and environment, as `ARG_MAX` of Linux.
+const MAX_ARGUMENT_BYTES: usize = 2 << 20;
+
+struct Found {
+    module: String,
+    exe: String,
+    grant: Arc<str>,
+}
+
+impl Start {
+    /// Starts the process and returns its number at once; it runs as a task of its own.
+    pub(crate) fn start(mut self, job: &Arc<Job>) -> SysResult<u32> {
+        let n_bytes: usize = self.argv.iter().chain(&self.env).map(|text| text.len() + 1).sum();
+        if n_bytes > MAX_ARGUMENT_BYTES {
+            return Err(Errno::TOOBIG);
+        }
+        let asked = self.path.clone();
+        let found = self.find_program(job).inspect_err(|errno| {
+            self.note_refused(job, &asked, *errno);
+        })?;
+        let program = job.kernel.programs.load(&job.kernel.engine, &found.module)?;
+        let argv0: Arc<str> = self.argv.first().map_or("", |argv0| argv0.as_str()).into();
+        let parent = self.parent.unwrap_or(ROOT_PARENT);
+        let (pid, kill) = job.enter(parent, Arc::clone(&argv0), self.own_session, self.group)?;
+        let actor = Actor { pid, argv0, budget: Arc::clone(&job.budget) };
+        self.note_started(job, &asked, &found, pid);
+        let process = self.into_process(job, actor, found.exe, program.sig_pipe);
+        tokio::spawn(run(Arc::clone(job), kill, program, process));
+        Ok(pid)
+    }
+
+    /// Follows `#!` lines until a guest program is found, and puts their arguments in place.
+    fn find_program(&mut self, job: &Arc<Job>) -> SysResult<Found> {
+        for _ in 0..=MAX_INTERPRETERS {
+            let path = crate::path::absolute(&self.cwd, &self.path);
+            let (content, exe, grant) = {
+                let mut vfs = job.kernel.vfs.lock();
+                let dir = vfs.root();
+                vfs.program(At { dir, path: &path, follow: true })?
+            };
+            if let Some(module) = stub_module(&content) {
+                return Ok(Found { module: module.to_owned(), exe, grant });
+            }
+            let (interpreter, argument) = shebang(&content).ok_or(Errno::NOEXEC)?;
+            let mut argv = vec![interpreter.clone()];
+            argv.extend(argument);
+            argv.push(self.path.clone());
+            argv.extend(self.argv.drain(..).skip(1));
+            self.argv = argv;
+            self.path = interpreter;
+        }
+        Err(Errno::LOOP)
+    }
+
+    fn actor(&self, job: &Job) -> Actor {
+        let pid = self.parent.unwrap_or(0);
+        let argv0 = job.argv0_of(pid).unwrap_or_else(|| "playpen".into());
+        Actor { pid, argv0, budget: Arc::clone(&job.budget) }
+    }
+
+    fn note_refused(&self, job: &Job, asked: &str, errno: Errno) {
+        let is_denied = errno == Errno::ACCES;
+        let decision = if is_denied { Decision::Denied } else { Decision::Allowed };
+        if !job.kernel.audit.is_on() {
+            return;
+        }
+        let actor = self.actor(job);
+        let vfs = job.kernel.vfs.lock();
+        job.kernel.audit.record(decision, |seq| Event {
+            seq,
+            path: Some(asked.to_owned()),
+            errno: Some(errno.name().to_owned()),
+            argv: Some(self.argv.clone()),
+            ..blank_event(&vfs, &actor, Op::Spawn, decision)
+        });
+    }
+
+    fn note_started(&self, job: &Job, asked: &str, found: &Found, pid: u32) {
+        if !job.kernel.audit.is_on() {
+            return;
+        }
+        let actor = self.actor(job);
+        let vfs = job.kernel.vfs.lock();
+        job.kernel.audit.record(Decision::Allowed, |seq| Event {
+            seq,
+            path: Some(asked.to_owned()),
+            resolved: Some(found.exe.clone()),
+            grant: Some(Arc::clone(&found.grant)),
+            argv: Some(self.argv.clone()),
+            child: Some(pid),
+            ..blank_event(&vfs, &actor, Op::Spawn, Decision::Allowed)
+        });
+    }
+
+    fn into_process(
+        mut self,
+        job: &Arc<Job>,
+        actor: Actor,
+        exe: String,
+        sig_pipe: SigPipe,
+    ) -> Process {
+        // Guests have no working directory of the kernel's: they enter $PWD by themselves.
+        self.env.retain(|variable| !variable.starts_with("PWD="));
+        self.env.push(format!("PWD={}", self.cwd));
+        let pairs: Vec<(&str, &str)> =
+            self.env.iter().filter_map(|variable| variable.split_once('=')).collect();
+        let wasi = WasiCtxBuilder::new()
+            .args(&self.argv)
+            .envs(&pairs)
+            .monotonic_clock(job.kernel.clock.clone())
+            .wall_clock(job.kernel.clock.clone())
+            .build_p1();
+        let identity = Identity { argv: self.argv, env: self.env, exe };
+        Process {
+            job: Arc::clone(job),
+            actor,
+            identity,
+            fds: table(job, self.fds),
+            umask: self.umask,
+            create_mode: None,
+            sig_pipe,
+            wasi,
+            memory: None,
+            has_yielded: false,
+            memory_taken: 0,
+        }
+    }
+}
+
+/// Makes the state of an instance that is no process: it is in no table and has no descriptors but
+/// the root directory.
+pub(crate) fn detached(job: &Arc<Job>, name: &str) -> Process {
+    let start = Start {
+        path: name.to_owned(),
+        argv: vec![name.to_owned()],
+        env: vec![],
+        cwd: "/".to_owned(),
+        fds: vec![],
+        parent: None,
+        umask: 0o022,
+        own_session: true,
+        group: None,
+    };
+    let actor = Actor { pid: 1, argv0: name.into(), budget: Arc::clone(&job.budget) };
+    start.into_process(job, actor, name.to_owned(), SigPipe::Error)
+}
+
+/// Builds the table of a new process: what it was given, and the root directory at its number.
+fn table(job: &Job, fds: Vec<(u32, Arc<Description>)>) -> FdTable {
+    let vfs = Arc::clone(&job.kernel.vfs);
+    let node = {
+        let mut vfs = vfs.lock();
+        let root = vfs.root();
+        vfs.hold(root);
+        root
+    };
+    let held = Held { node, vfs };
+    let kind = Kind::Directory { held, listing: Mutex::new(None) };
+    let root = Description::new(kind, Flags { read: true, ..Flags::default() });
+    let mut table = FdTable::default();
+    for (number, description) in fds.into_iter().chain([(ROOT_FD, Arc::new(root))]) {
+        // Numbers were checked where they came in.
+        let _replaced = table.put(number, description);
+    }
+    table
+}
+
+/// Returns the interpreter and its argument of a script's first line.
+fn shebang(content: &Bytes) -> Option<(String, Option<String>)> {
+    let line = content.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?.trim();
+    let (interpreter, argument) = match line.split_once([' ', '\t']) {
+        Some((interpreter, argument)) => (interpreter, Some(argument.trim().to_owned())),
+        None => (line, None),
+    };
+    (!interpreter.is_empty()).then(|| (interpreter.to_owned(), argument))
+}
+
+/// The task of one process.
+async fn run(job: Arc<Job>, kill: Arc<KillSwitch>, program: Arc<Program>, process: Process) {
+    let actor = process.actor.clone();
+    let stderr = process.fds.get(2).ok().cloned();
+    let status = {
+        let instance = pin!(run_instance(&job, &program, process));
+        let mut counted = pin!(counted(&job, instance));
+        tokio::select! {
+            biased;
+            signal = kill.wait() => Status::Signal(signal),
+            status = &mut counted => status,
+        }
+        // Here the store goes, and with it the descriptors: a reader at the other end of a pipe
+        // sees the end before the parent learns of the exit.
+    };
+    if let (Status::Trap(trap), Some(stderr)) = (status, stderr) {
+        tell_trap(&actor, trap, &stderr);
+    }
+    job.leave(&actor, status);
+}
+
+/// Counts the time that `future` computes, and ends the job if that is too much.
+async fn counted<F: Future<Output = Status>>(
+    job: &Job,
+    mut future: std::pin::Pin<&mut F>,
+) -> Status {
+    poll_fn(|cx| {
+        let started = Instant::now();
+        let result = future.as_mut().poll(cx);
+        if !job.budget.add_cpu(started.elapsed()) && result.is_pending() {
+            job.end(LimitKind::Cpu);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        result
+    })
+    .await
+}
+
+async fn run_instance(job: &Job, program: &Program, process: Process) -> Status {
+    let actor = process.actor.clone();
+    let mut store = Store::new(job.kernel.engine.wasmtime(), process);
+    store.limiter(|process| process);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    match call_entry(&mut store, program).await {
+        Ok(code) => Status::Code(u8::try_from(code & 0xff).expect("masked to 8 bits")),
+        Err(error) => {
+            if let Some(Ended(status)) = error.downcast_ref::<Ended>() {
+                *status
+            } else if let Some(trap) = error.downcast_ref::<Trap>() {
+                let trap = TrapKind::from_wasmtime(*trap);
+                job.add_incident(&actor, IncidentKind::Trap(trap));
+                Status::Trap(trap)
+            } else {
+                tracing::warn!(pid = actor.pid, "process could not be started: {error:#}");
+                job.add_incident(&actor, IncidentKind::NotStarted);
+                Status::Signal(9)
+            }
+        }
+    }
+}
+
+async fn call_entry(store: &mut Store<Process>, program: &Program) -> wasmtime::Result<i32> {
+    let instance = program.instance.instantiate_async(&mut *store).await?;
+    store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+    match &program.entry {
+        Entry::Start => {
+            let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+            start.call_async(&mut *store, ()).await?;
+            Ok(0)
+        }
+        Entry::Function(name) => {
+            let function = instance.get_typed_func::<(), i32>(&mut *store, name)?;
+            function.call_async(&mut *store, ()).await
+        }
+    }
+}
+
+/// Says on the standard error of a process what ended it, as a shell would.
+fn tell_trap(actor: &Actor, trap: TrapKind, stderr: &Description) {
+    let line = format!("{}: {trap}\n", actor.argv0);
+    match &stderr.kind {
+        Kind::Capture(capture) => drop(capture.write(line.as_bytes())),
+        Kind::PipeWriter(pipe) => drop(pipe.try_write(line.as_bytes())),
+        _ => {}
+    }
+}

@@ -1,0 +1,393 @@
+//! The process tree of one command, and the kernel that it runs on.
+
+use super::{Exit, Incident, IncidentKind, Status};
+use crate::{
+    audit::{AuditLog, Decision, Event, Op},
+    clock::Clock,
+    engine::Engine,
+    errno::{Errno, SysResult},
+    fd::RandomSource,
+    image::Programs,
+    limits::{Budget, LimitKind, Limits},
+    vfs::{Actor, Vfs, blank_event},
+};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+use tokio::sync::Notify;
+
+/// What the processes of one sandbox share.
+pub(crate) struct Kernel {
+    pub(crate) engine: Engine,
+    pub(crate) programs: Programs,
+    pub(crate) vfs: Arc<Mutex<Vfs>>,
+    pub(crate) audit: Arc<AuditLog>,
+    pub(crate) random: RandomSource,
+    pub(crate) clock: Clock,
+    pub(crate) next_pid: AtomicU32,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").field("programs", &self.programs).finish_non_exhaustive()
+    }
+}
+
+/// Ids of a process, in the order of the extension call that asks for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ids {
+    pub(crate) pid: u32,
+    pub(crate) ppid: u32,
+    pub(crate) pgid: u32,
+    pub(crate) sid: u32,
+}
+
+/// How to end a process from outside.
+#[derive(Debug, Default)]
+pub(crate) struct KillSwitch {
+    signal: AtomicU32,
+    pressed: Notify,
+}
+
+impl KillSwitch {
+    fn press(&self, signal: u8) {
+        // The first signal counts.
+        let _ = self.signal.compare_exchange(0, signal.into(), Relaxed, Relaxed);
+        self.pressed.notify_one();
+    }
+
+    /// Waits until somebody ends the process.
+    pub(crate) async fn wait(&self) -> u8 {
+        loop {
+            let signal = self.signal.load(Relaxed);
+            if signal != 0 {
+                return u8::try_from(signal).expect("set from a u8");
+            }
+            self.pressed.notified().await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    ids: Ids,
+    argv0: Arc<str>,
+    kill: Arc<KillSwitch>,
+    /// How it ended; a zombie until its parent has asked.
+    status: Option<Status>,
+}
+
+/// The processes of one command.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) kernel: Arc<Kernel>,
+    pub(crate) budget: Arc<Budget>,
+    clock: Clock,
+    table: Mutex<Table>,
+    /// Told whenever a process ends or the job is over.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: BTreeMap<u32, Entry>,
+    incidents: Vec<Incident>,
+    /// The hard limit that ended the job.
+    hard: Option<LimitKind>,
+    /// No process may start any more.
+    is_over: bool,
+    n_tasks: usize,
+}
+
+/// Incidents kept for one command; a crash loop should not fill the host's memory.
+const MAX_INCIDENTS: usize = 100;
+
+/// Which children a wait is for, as in `waitpid(2)`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WaitFor {
+    Pid(u32),
+    Any,
+    Group(u32),
+}
+
+/// What a wait found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Waited {
+    Ended(u32, Status),
+    /// There are such children, but none has ended.
+    Running,
+}
+
+/// Whom a signal is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    Pid(u32),
+    Group(u32),
+}
+
+impl Job {
+    pub(crate) fn new(kernel: Arc<Kernel>, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            kernel,
+            budget: Arc::new(Budget::new(limits)),
+            clock: Clock::start(),
+            table: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    pub(crate) fn elapsed(&self) -> std::time::Duration {
+        self.clock.elapsed()
+    }
+
+    /// Enters a process into the table; `group` and `session` default to the parent's.
+    pub(crate) fn enter(
+        &self,
+        ppid: u32,
+        argv0: Arc<str>,
+        own_session: bool,
+        group: Option<u32>,
+    ) -> SysResult<(u32, Arc<KillSwitch>)> {
+        let mut table = self.table.lock();
+        if table.is_over {
+            return Err(Errno::AGAIN);
+        }
+        if !self.budget.take_process() {
+            drop(table);
+            self.end(LimitKind::Processes);
+            return Err(Errno::AGAIN);
+        }
+        let pid = self.kernel.next_pid.fetch_add(1, Relaxed);
+        let parent = table.entries.get(&ppid).map(|parent| parent.ids);
+        let (pgid, sid) = match (parent, own_session) {
+            (Some(parent), false) => (parent.pgid, parent.sid),
+            _ => (pid, pid),
+        };
+        let pgid = match group {
+            Some(0) => pid,
+            Some(group) => group,
+            None => pgid,
+        };
+        let kill = Arc::new(KillSwitch::default());
+        let ids = Ids { pid, ppid, pgid, sid };
+        let entry = Entry { ids, argv0, kill: Arc::clone(&kill), status: None };
+        table.entries.insert(pid, entry);
+        table.n_tasks += 1;
+        Ok((pid, kill))
+    }
+
+    /// Marks a process as ended: its children become nobody's, its parent may learn of it.
+    pub(crate) fn leave(&self, actor: &Actor, status: Status) {
+        let mut table = self.table.lock();
+        let pid = actor.pid;
+        table.entries.retain(|_, entry| {
+            if entry.ids.ppid == pid {
+                entry.ids.ppid = 0;
+            }
+            entry.ids.ppid != 0 || entry.status.is_none() || entry.ids.pid == pid
+        });
+        let ppid = table.entries.get(&pid).map_or(0, |entry| entry.ids.ppid);
+        let is_root = table.entries.get(&pid).is_some_and(|entry| entry.ids.ppid == ROOT_PARENT);
+        if ppid == 0 && !is_root {
+            table.entries.remove(&pid);
+        } else if let Some(entry) = table.entries.get_mut(&pid) {
+            entry.status = Some(status);
+        }
+        table.n_tasks -= 1;
+        drop(table);
+        self.budget.give_process();
+        self.note_exit(actor, status);
+        self.changed.notify_waiters();
+    }
+
+    fn note_exit(&self, actor: &Actor, status: Status) {
+        if !self.kernel.audit.is_on() {
+            return;
+        }
+        let vfs = self.kernel.vfs.lock();
+        self.kernel.audit.record(Decision::Allowed, |seq| Event {
+            seq,
+            status: Some(status.to_string()),
+            ..blank_event(&vfs, actor, Op::Exit, Decision::Allowed)
+        });
+    }
+
+    /// Looks for an ended child of `parent`; its status is given once.
+    pub(crate) fn try_wait(&self, parent: u32, which: WaitFor) -> SysResult<Waited> {
+        let mut table = self.table.lock();
+        let own_group = table.entries.get(&parent).map_or(0, |entry| entry.ids.pgid);
+        let is_meant = |entry: &Entry| {
+            entry.ids.ppid == parent
+                && match which {
+                    WaitFor::Pid(pid) => entry.ids.pid == pid,
+                    WaitFor::Any => true,
+                    WaitFor::Group(0) => entry.ids.pgid == own_group,
+                    WaitFor::Group(group) => entry.ids.pgid == group,
+                }
+        };
+        let mut children = table.entries.values().filter(|entry| is_meant(entry)).peekable();
+        if children.peek().is_none() {
+            return Err(Errno::CHILD);
+        }
+        let ended = children.find_map(|entry| entry.status.map(|status| (entry.ids.pid, status)));
+        Ok(match ended {
+            Some((pid, status)) => {
+                table.entries.remove(&pid);
+                Waited::Ended(pid, status)
+            }
+            None => Waited::Running,
+        })
+    }
+
+    /// Waits until an ended child can be told of.
+    pub(crate) async fn wait(&self, parent: u32, which: WaitFor) -> SysResult<(u32, Status)> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before looking, so that an end in between is not missed.
+            changed.as_mut().enable();
+            if let Waited::Ended(pid, status) = self.try_wait(parent, which)? {
+                return Ok((pid, status));
+            }
+            changed.await;
+        }
+    }
+
+    /// Sends a signal. There are no handlers for signals from outside: a signal whose default is
+    /// to end the process ends it, the others do nothing.
+    pub(crate) fn kill(&self, target: Target, signal: u8) -> SysResult<()> {
+        let table = self.table.lock();
+        let is_meant = |entry: &&Entry| match target {
+            Target::Pid(pid) => entry.ids.pid == pid,
+            Target::Group(group) => entry.ids.pgid == group,
+        };
+        let mut found = false;
+        for entry in table.entries.values().filter(is_meant) {
+            found = true;
+            if ends_by_default(signal) && entry.status.is_none() {
+                entry.kill.press(signal);
+            }
+        }
+        if found { Ok(()) } else { Err(Errno::SRCH) }
+    }
+
+    pub(crate) fn ids(&self, pid: u32) -> SysResult<Ids> {
+        self.table.lock().entries.get(&pid).map(|entry| entry.ids).ok_or(Errno::SRCH)
+    }
+
+    pub(crate) fn set_group(&self, caller: u32, pid: u32, group: u32) -> SysResult<()> {
+        let mut table = self.table.lock();
+        let pid = if pid == 0 { caller } else { pid };
+        let entry = table.entries.get_mut(&pid).ok_or(Errno::SRCH)?;
+        if pid != caller && entry.ids.ppid != caller {
+            return Err(Errno::SRCH);
+        }
+        if entry.ids.sid == pid {
+            return Err(Errno::PERM);
+        }
+        entry.ids.pgid = if group == 0 { pid } else { group };
+        Ok(())
+    }
+
+    pub(crate) fn new_session(&self, caller: u32) -> SysResult<()> {
+        let mut table = self.table.lock();
+        let is_leader = |entry: &Entry| entry.ids.pgid == caller;
+        if table.entries.values().any(is_leader) {
+            return Err(Errno::PERM);
+        }
+        let entry = table.entries.get_mut(&caller).ok_or(Errno::SRCH)?;
+        (entry.ids.sid, entry.ids.pgid) = (caller, caller);
+        Ok(())
+    }
+
+    pub(crate) fn add_incident(&self, actor: &Actor, kind: IncidentKind) {
+        let mut table = self.table.lock();
+        if table.incidents.len() < MAX_INCIDENTS {
+            let argv0 = actor.argv0.to_string();
+            table.incidents.push(Incident { pid: actor.pid, argv0, kind });
+        }
+    }
+
+    /// Ends the whole tree because a hard limit was met.
+    pub(crate) fn end(&self, limit: LimitKind) {
+        self.table.lock().hard.get_or_insert(limit);
+        self.kill_all();
+    }
+
+    fn kill_all(&self) {
+        let mut table = self.table.lock();
+        table.is_over = true;
+        for entry in table.entries.values() {
+            entry.kill.press(SIGKILL);
+        }
+        drop(table);
+        self.changed.notify_waiters();
+    }
+
+    /// Runs the job to its end: until its first process has ended or a hard limit is met, and then
+    /// until every process is gone.
+    pub(crate) async fn finish(&self, root: u32) -> (Exit, Vec<Incident>) {
+        let wall = self.budget.limits.wall;
+        let status =
+            match tokio::time::timeout(wall, self.wait(ROOT_PARENT, WaitFor::Pid(root))).await {
+                Ok(Ok((_, status))) => status,
+                Ok(Err(_)) => Status::Signal(SIGKILL),
+                Err(_) => {
+                    self.end(LimitKind::Wall);
+                    Status::Signal(SIGKILL)
+                }
+            };
+        self.kill_all();
+        self.all_gone().await;
+        let mut table = self.table.lock();
+        let hard = table.hard;
+        let soft = self.budget.soft_limit_met().filter(|_| status != Status::Code(0));
+        let exit = hard.or(soft).map_or_else(|| Exit::of(status), Exit::Limit);
+        (exit, std::mem::take(&mut table.incidents))
+    }
+
+    async fn all_gone(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.table.lock().n_tasks == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Ends everything without waiting, for a command whose future is dropped.
+    pub(crate) fn abandon(&self) {
+        self.kill_all();
+    }
+
+    pub(crate) fn argv0_of(&self, pid: u32) -> Option<Arc<str>> {
+        self.table.lock().entries.get(&pid).map(|entry| Arc::clone(&entry.argv0))
+    }
+}
+
+/// The parent of a command's first process: the host.
+pub(crate) const ROOT_PARENT: u32 = u32::MAX;
+
+const SIGKILL: u8 = 9;
+
+/// Tells whether a signal ends a process that does nothing about it, as in `signal(7)`.
+fn ends_by_default(signal: u8) -> bool {
+    const CHLD: u8 = 17;
+    const CONT: u8 = 18;
+    const STOP: u8 = 19;
+    const TSTP: u8 = 20;
+    const TTIN: u8 = 21;
+    const TTOU: u8 = 22;
+    const URG: u8 = 23;
+    const WINCH: u8 = 28;
+    !matches!(signal, 0 | CHLD | CONT | STOP | TSTP | TTIN | TTOU | URG | WINCH)
+}

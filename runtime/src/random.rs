@@ -1,0 +1,3 @@
+//! Random bytes from the host, through wasmtime-wasi's source.
+
+use wasmtime_wasi::random::WasiRandomCtx;

@@ -1,0 +1,285 @@
+//! What a regular file holds: bytes in shared, immutable pieces until somebody writes.
+//!
+//! Content starts as one shared slice (of a packed image, of an import) and is cut into chunks on
+//! the first write. A chunk is copied only when it is written and shared, so a fork of a tree with a
+//! large file costs nothing, and an append touches the last chunk alone. A chunk that was never
+//! written is a hole: it takes no memory and reads as zeros.
+
+use bytes::Bytes;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Size of a chunk in bytes. Small enough that a one-byte write copies little, large enough that a
+/// gigabyte is 16,384 map entries.
+pub(crate) const CHUNK_BYTES: u64 = 64 * 1024;
+
+#[derive(Clone, Debug)]
+enum Chunk {
+    Shared(Bytes),
+    Owned(Arc<Vec<u8>>),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+
+    /// Puts other bytes in the place of all that is there, in the same memory if it is not shared.
+    fn replace(&mut self, data: &[u8]) {
+        if let Self::Owned(old) = self
+            && let Some(bytes) = Arc::get_mut(old)
+        {
+            bytes.clear();
+            bytes.extend_from_slice(data);
+        } else {
+            *self = Self::Owned(Arc::new(data.to_vec()));
+        }
+    }
+
+    fn make_mut(&mut self) -> &mut Vec<u8> {
+        if let Self::Shared(bytes) = self {
+            *self = Self::Owned(Arc::new(bytes.to_vec()));
+        }
+        match self {
+            Self::Owned(bytes) => Arc::make_mut(bytes),
+            Self::Shared(_) => unreachable!("made owned above"),
+        }
+    }
+}
+
+/// The bytes of a regular file.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// One slice, as it was imported or packed.
+    Whole(Bytes),
+    /// Pieces by index; what is missing or short reads as zeros up to `len`.
+    Chunks { len: u64, pieces: Arc<BTreeMap<u64, ContentChunk>> },
+}
+
+/// A piece of at most [`CHUNK_BYTES`].
+#[derive(Clone, Debug)]
+pub(crate) struct ContentChunk(Chunk);
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
+}
+
+impl Content {
+    /// Returns the length in bytes, holes included.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Chunks { len, .. } => *len,
+        }
+    }
+
+    /// Returns the bytes that are really held: what a quota counts and `st_blocks` shows.
+    pub(crate) fn allocated(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Chunks { pieces, .. } => {
+                pieces.values().map(|piece| piece.0.bytes().len() as u64).sum()
+            }
+        }
+    }
+
+    /// Copies bytes from `offset` on into `out`; returns how many, fewer than asked at the end.
+    pub(crate) fn read_at(&self, offset: u64, out: &mut [u8]) -> usize {
+        let left = self.len().saturating_sub(offset);
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(out.len());
+        let out = &mut out[..wanted];
+        match self {
+            Self::Whole(bytes) if wanted > 0 => {
+                let start = usize::try_from(offset).expect("below the length of a slice");
+                out.copy_from_slice(&bytes[start..start + wanted]);
+            }
+            Self::Whole(_) => {}
+            Self::Chunks { pieces, .. } => {
+                for (index, start, part) in spans(offset, out.len()) {
+                    let out = &mut out[part.0..part.1];
+                    let piece = pieces.get(&index).map_or(&[][..], |piece| piece.0.bytes());
+                    let held = piece.get(start..).unwrap_or(&[]);
+                    let n_held = held.len().min(out.len());
+                    out[..n_held].copy_from_slice(&held[..n_held]);
+                    out[n_held..].fill(0);
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Writes `data` at `offset`, growing the file as needed; returns the growth of
+    /// [`Self::allocated`].
+    pub(crate) fn write_at(&mut self, offset: u64, data: &[u8]) -> u64 {
+        if data.is_empty() {
+            return 0;
+        }
+        let (len, pieces) = self.chunks_mut();
+        let mut grown = 0;
+        for (index, start, part) in spans(offset, data.len()) {
+            let data = &data[part.0..part.1];
+            let piece = &mut pieces
+                .entry(index)
+                .or_insert_with(|| ContentChunk(Chunk::Owned(Arc::default())))
+                .0;
+            let before = piece.bytes().len();
+            if start == 0 && data.len() >= before {
+                // The whole piece is replaced: no need to copy what was there.
+                piece.replace(data);
+            } else {
+                let bytes = piece.make_mut();
+                if bytes.len() < start {
+                    bytes.resize(start, 0);
+                }
+                let overlap = data.len().min(bytes.len() - start);
+                bytes[start..start + overlap].copy_from_slice(&data[..overlap]);
+                bytes.extend_from_slice(&data[overlap..]);
+            }
+            grown += (piece.bytes().len() - before) as u64;
+        }
+        *len = (*len).max(offset + data.len() as u64);
+        grown
+    }
+
+    /// Cuts or extends to `new_len`; an extension is a hole. Returns what [`Self::allocated`] lost.
+    pub(crate) fn set_len(&mut self, new_len: u64) -> u64 {
+        if new_len == self.len() {
+            return 0;
+        }
+        let before = self.allocated();
+        if new_len == 0 {
+            *self = Self::default();
+            return before;
+        }
+        let (len, pieces) = self.chunks_mut();
+        if new_len < *len {
+            let last = new_len / CHUNK_BYTES;
+            let rest = usize::try_from(new_len % CHUNK_BYTES).expect("below a chunk");
+            pieces.retain(|index, _| *index <= last);
+            if let Some(piece) = pieces.get_mut(&last) {
+                if piece.0.bytes().len() > rest {
+                    piece.0.make_mut().truncate(rest);
+                }
+                if rest == 0 {
+                    pieces.remove(&last);
+                }
+            }
+        }
+        *len = new_len;
+        before - self.allocated()
+    }
+
+    /// Returns everything as one slice; free of copies where the content is one slice already.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Whole(bytes) => bytes.clone(),
+            Self::Chunks { len, .. } => {
+                let mut out = vec![0; usize::try_from(*len).expect("fits a quota")];
+                self.read_at(0, &mut out);
+                out.into()
+            }
+        }
+    }
+
+    fn chunks_mut(&mut self) -> (&mut u64, &mut BTreeMap<u64, ContentChunk>) {
+        if let Self::Whole(bytes) = self {
+            let size = usize::try_from(CHUNK_BYTES).expect("small constant");
+            let pieces = (0..bytes.len())
+                .step_by(size)
+                .map(|start| bytes.slice(start..(start + size).min(bytes.len())))
+                .zip(0..)
+                .map(|(piece, index)| (index, ContentChunk(Chunk::Shared(piece))))
+                .collect();
+            *self = Self::Chunks { len: bytes.len() as u64, pieces: Arc::new(pieces) };
+        }
+        match self {
+            Self::Chunks { len, pieces } => (len, Arc::make_mut(pieces)),
+            Self::Whole(_) => unreachable!("cut into chunks above"),
+        }
+    }
+}
+
+/// Cuts `n_bytes` from `offset` on at chunk borders: (chunk index, start in the chunk, part of the
+/// buffer).
+fn spans(offset: u64, n_bytes: usize) -> impl Iterator<Item = (u64, usize, (usize, usize))> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        if done == n_bytes {
+            return None;
+        }
+        let at = offset + done as u64;
+        let start = usize::try_from(at % CHUNK_BYTES).expect("below a chunk");
+        let room = usize::try_from(CHUNK_BYTES).expect("small constant") - start;
+        let part = (done, done + room.min(n_bytes - done));
+        done = part.1;
+        Some((at / CHUNK_BYTES, start, part))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Write(u64, Vec<u8>),
+        SetLen(u64),
+        Fork,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let offset = 0_u64..200_000;
+        prop_oneof![
+            (offset.clone(), prop::collection::vec(any::<u8>(), 0..70_000))
+                .prop_map(|(offset, data)| Op::Write(offset, data)),
+            offset.prop_map(Op::SetLen),
+            Just(Op::Fork),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn behaves_like_a_vector_of_bytes(start in prop::collection::vec(any::<u8>(), 0..100_000), ops in prop::collection::vec(op(), 1..12)) {
+            let (mut content, mut model) = (Content::Whole(start.clone().into()), start);
+            let mut allocated = content.allocated();
+            let mut forks = vec![];
+            for op in ops {
+                match op {
+                    Op::Write(offset, data) => {
+                        allocated += content.write_at(offset, &data);
+                        let end = usize::try_from(offset).unwrap() + data.len();
+                        if !data.is_empty() {
+                            model.resize(model.len().max(end), 0);
+                            model[end - data.len()..end].copy_from_slice(&data);
+                        }
+                    }
+                    Op::SetLen(len) => {
+                        allocated -= content.set_len(len);
+                        model.resize(usize::try_from(len).unwrap(), 0);
+                    }
+                    Op::Fork => forks.push((content.clone(), model.clone())),
+                }
+                prop_assert_eq!(content.allocated(), allocated);
+            }
+            forks.push((content, model));
+            for (content, model) in forks {
+                prop_assert_eq!(&content.to_bytes()[..], &model[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_sparse_file_takes_no_memory() {
+        let mut content = Content::default();
+        content.set_len(1 << 40);
+        content.write_at((1 << 40) - 1, b"x");
+        assert_eq!(content.len(), 1 << 40);
+        assert_eq!(content.allocated(), CHUNK_BYTES);
+    }
+}

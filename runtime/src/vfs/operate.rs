@@ -1,0 +1,611 @@
+//! The operations on paths: each resolves once, decides, records, and operates on the same node.
+
+use super::{
+    Found, HostFile, NodeId, Vfs,
+    mount::Backing,
+    resolve::Place,
+    rights::{Verdict, Want},
+    stat::{FileType, Stat},
+};
+use crate::{
+    audit::{Decision, Event, Op},
+    errno::{Errno, SysResult},
+    limits::Budget,
+    tree::{Content, Device, Inode, Node, ProcessFile, Tree},
+};
+use std::sync::Arc;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Actor {
+    pub(crate) pid: u32,
+    pub(crate) argv0: Arc<str>,
+    pub(crate) budget: Arc<Budget>,
+}
+
+/// A path and the directory that it is relative to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At<'a> {
+    pub(crate) dir: NodeId,
+    pub(crate) path: &'a str,
+    /// Whether a symbolic link at the end is followed.
+    pub(crate) follow: bool,
+}
+
+/// How a file is to be opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OpenFlags {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    pub(crate) create: bool,
+    pub(crate) exclusive: bool,
+    pub(crate) truncate: bool,
+    pub(crate) directory: bool,
+    /// Permission bits of a file that is created.
+    pub(crate) mode: u32,
+}
+
+/// What [`Vfs::open`] opened.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// A file of a tree; held until [`Vfs::release`].
+    File(NodeId),
+    /// A directory; held until [`Vfs::release`].
+    Directory(NodeId),
+    /// A file of the host.
+    Host(HostFile),
+    /// A device.
+    Device(Device),
+    /// A file of `/proc/self`.
+    Process(ProcessFile),
+    /// A duplicate of a descriptor of the caller.
+    Descriptor(u32),
+}
+
+/// New access and modification times; none leaves a time as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SetTimes {
+    pub(crate) accessed: Option<u64>,
+    pub(crate) modified: Option<u64>,
+}
+
+impl Vfs {
+    /// Records one operation.
+    fn note(
+        &self,
+        actor: &Actor,
+        op: Op,
+        asked: &str,
+        place: Option<(&str, &Verdict)>,
+        errno: Option<Errno>,
+    ) {
+        let is_refused = place.is_some_and(|(_, verdict)| verdict.refusal.is_some());
+        let decision = if is_refused { Decision::Denied } else { Decision::Allowed };
+        if !self.audit.is_on() && decision == Decision::Allowed {
+            return;
+        }
+        self.audit.record(decision, |seq| Event {
+            seq,
+            path: Some(asked.to_owned()),
+            resolved: place.map(|(path, _)| path.to_owned()),
+            grant: place.map(|(_, verdict)| verdict.grant.clone()),
+            errno: errno.map(|errno| errno.name().to_owned()),
+            ..blank_event(self, actor, op, decision)
+        });
+    }
+
+    /// Resolves a path, and records if that fails.
+    fn locate(&mut self, actor: &Actor, op: Op, at: At<'_>) -> SysResult<Place> {
+        self.resolve(at.dir, at.path, at.follow)
+            .inspect_err(|errno| self.note(actor, op, at.path, None, Some(*errno)))
+    }
+
+    /// Decides on a place, operates if the answer is yes, and records both.
+    fn operate<T>(
+        &mut self,
+        (actor, op, asked): (&Actor, Op, &str),
+        place: &Place,
+        want: Want,
+        operation: impl FnOnce(&mut Self) -> SysResult<T>,
+    ) -> SysResult<T> {
+        let verdict = self.decide(&place.path, place.mount, want);
+        let result = match verdict.refusal {
+            Some(errno) => Err(errno),
+            None => operation(self),
+        };
+        let errno = result.as_ref().err().copied();
+        self.note(actor, op, asked, Some((&place.path, &verdict)), errno);
+        result
+    }
+
+    /// Opens what a path names.
+    pub(crate) fn open(
+        &mut self,
+        actor: &Actor,
+        at: At<'_>,
+        flags: OpenFlags,
+    ) -> SysResult<(Opened, String)> {
+        let changes = flags.write || flags.truncate;
+        let op = if changes || flags.create { Op::OpenWrite } else { Op::OpenRead };
+        let at = At { follow: at.follow && !(flags.create && flags.exclusive), ..at };
+        let place = self.locate(actor, op, at)?;
+        // Opening an existing file with O_CREAT for reading changes nothing.
+        let writes = changes || (flags.create && place.found.is_none());
+        let is_device = matches!(place.found, Some(Found::Descriptor(_)))
+            || matches!(place.found, Some(Found::Node(node)) if self.device(node).is_some());
+        let want = if writes && !is_device { Want::Write } else { Want::Read };
+        let opened = self.operate((actor, op, at.path), &place, want, |vfs| {
+            vfs.open_place(actor, &place, at.follow, flags)
+        })?;
+        Ok((opened, place.path))
+    }
+
+    fn open_place(
+        &mut self,
+        actor: &Actor,
+        place: &Place,
+        follow: bool,
+        flags: OpenFlags,
+    ) -> SysResult<Opened> {
+        let node = match place.found {
+            Some(_) if flags.create && flags.exclusive => return Err(Errno::EXIST),
+            Some(Found::Descriptor(number)) => return Ok(Opened::Descriptor(number)),
+            Some(Found::Node(node)) => node,
+            None if flags.create && !flags.directory => {
+                return self.create_file(actor, place, flags);
+            }
+            None => return Err(Errno::NOENT),
+        };
+        if self.link_target(node)?.is_some() {
+            debug_assert!(!follow, "a link at the end was walked");
+            return Err(Errno::LOOP);
+        }
+        if self.is_directory(node) {
+            if flags.write || flags.truncate || (flags.create && !flags.directory) {
+                return Err(Errno::ISDIR);
+            }
+            self.hold(node);
+            return Ok(Opened::Directory(node));
+        }
+        if flags.directory || place.wants_directory {
+            return Err(Errno::NOTDIR);
+        }
+        self.open_file(node, flags)
+    }
+
+    fn open_file(&mut self, node: NodeId, flags: OpenFlags) -> SysResult<Opened> {
+        match self.device(node) {
+            Some(Device::Process(ProcessFile::Root | ProcessFile::Cwd | ProcessFile::Exe)) => {
+                return Err(Errno::ACCES);
+            }
+            Some(Device::Process(_)) if flags.write => return Err(Errno::ACCES),
+            Some(Device::Process(file)) => return Ok(Opened::Process(file)),
+            Some(device) => return Ok(Opened::Device(device)),
+            None => {}
+        }
+        if let Backing::Host(dir) = &self.mounted(node).backing {
+            let path = dir.path_of(node.ino).ok_or(Errno::NOENT)?;
+            let file = dir.open(&path, flags.read, flags.write || flags.truncate, None, false)?;
+            if flags.truncate {
+                file.set_len(0).map_err(|error| Errno::from_io(&error))?;
+            }
+            return Ok(Opened::Host(file));
+        }
+        if flags.truncate && self.size_of(node)? > 0 {
+            self.set_len(node, 0)?;
+        }
+        self.hold(node);
+        Ok(Opened::File(node))
+    }
+
+    fn create_file(&mut self, actor: &Actor, place: &Place, flags: OpenFlags) -> SysResult<Opened> {
+        if place.wants_directory {
+            return Err(Errno::ISDIR);
+        }
+        let (parent, name) = place.entry.as_ref().ok_or(Errno::NOENT)?;
+        if let Backing::Host(dir) = &self.mounted(*parent).backing {
+            let path = dir.child_path(parent.ino, name)?;
+            let create = Some(flags.mode);
+            let file = dir.open(&path, flags.read, true, create, flags.exclusive)?;
+            return Ok(Opened::Host(file));
+        }
+        self.check_file(&actor.budget, *parent)?;
+        let node = Node::File(Content::default());
+        let ino = self.create(*parent, name, node, flags.mode)?;
+        let node = NodeId { mount: parent.mount, ino };
+        self.hold(node);
+        Ok(Opened::File(node))
+    }
+
+    fn create(&mut self, parent: NodeId, name: &str, node: Node, mode: u32) -> SysResult<u64> {
+        let now = self.clock.wall_nanos();
+        let tree = self.tree_mut(parent.mount).ok_or(Errno::NOTSUP)?;
+        tree.create(parent.ino, name, node, mode, now)
+    }
+
+    /// Returns the metadata of what a path names; a descriptor is the caller's to look at.
+    pub(crate) fn stat(&mut self, actor: &Actor, at: At<'_>) -> SysResult<Result<Stat, u32>> {
+        let place = self.locate(actor, Op::Stat, at)?;
+        self.operate((actor, Op::Stat, at.path), &place, Want::Read, |vfs| match place.found {
+            None => Err(Errno::NOENT),
+            Some(Found::Descriptor(number)) => Ok(Err(number)),
+            Some(Found::Node(node)) if vfs.is_refused_proc(node) => Err(Errno::ACCES),
+            Some(Found::Node(node)) => vfs.stat_node(node).map(Ok),
+        })
+    }
+
+    fn is_refused_proc(&self, node: NodeId) -> bool {
+        matches!(self.process_file(node), Some(ProcessFile::Root | ProcessFile::Cwd))
+    }
+
+    /// Returns where a symbolic link points.
+    pub(crate) fn readlink(
+        &mut self,
+        actor: &Actor,
+        at: At<'_>,
+    ) -> SysResult<Result<String, ProcessFile>> {
+        let at = At { follow: false, ..at };
+        let place = self.locate(actor, Op::Readlink, at)?;
+        self.operate((actor, Op::Readlink, at.path), &place, Want::Read, |vfs| match place.found {
+            None => Err(Errno::NOENT),
+            Some(Found::Descriptor(_)) => Err(Errno::INVAL),
+            Some(Found::Node(node)) => match vfs.process_file(node) {
+                Some(ProcessFile::Exe) => Ok(Err(ProcessFile::Exe)),
+                Some(ProcessFile::Root | ProcessFile::Cwd) => Err(Errno::ACCES),
+                _ => vfs.link_target(node)?.map(Ok).ok_or(Errno::INVAL),
+            },
+        })
+    }
+
+    /// Makes a directory.
+    pub(crate) fn mkdir(&mut self, actor: &Actor, at: At<'_>, mode: u32) -> SysResult<()> {
+        self.make(actor, Op::Mkdir, at, true, |vfs, parent, name| {
+            if let Backing::Host(dir) = &vfs.mounted(parent).backing {
+                return dir.mkdir(&dir.child_path(parent.ino, name)?, mode);
+            }
+            vfs.check_file(&actor.budget, parent)?;
+            vfs.create(parent, name, Tree::new_directory(), mode).map(drop)
+        })
+    }
+
+    /// Makes a symbolic link.
+    pub(crate) fn symlink(&mut self, actor: &Actor, target: &str, at: At<'_>) -> SysResult<()> {
+        self.make(actor, Op::Symlink, at, false, |vfs, parent, name| {
+            if let Backing::Host(dir) = &vfs.mounted(parent).backing {
+                return dir.symlink(target, &dir.child_path(parent.ino, name)?);
+            }
+            vfs.check_file(&actor.budget, parent)?;
+            vfs.create(parent, name, Node::Symlink(target.into()), 0o777).map(drop)
+        })
+    }
+
+    /// Makes a new entry at a path where nothing is.
+    fn make(
+        &mut self,
+        actor: &Actor,
+        op: Op,
+        at: At<'_>,
+        is_directory: bool,
+        make: impl FnOnce(&mut Self, NodeId, &str) -> SysResult<()>,
+    ) -> SysResult<()> {
+        // mkdir("new/") is good, but a link that dangles there must not be walked.
+        let trimmed = if is_directory { at.path.trim_end_matches('/') } else { at.path };
+        let path = if trimmed.is_empty() { at.path } else { trimmed };
+        let place = self.locate(actor, op, At { follow: false, path, ..at })?;
+        if place.found.is_some() {
+            // As with Linux, what is there is told before whether it could have been made.
+            return self.operate((actor, op, at.path), &place, Want::Read, |_| Err(Errno::EXIST));
+        }
+        self.operate((actor, op, at.path), &place, Want::Write, |vfs| {
+            if place.wants_directory && !is_directory {
+                return Err(Errno::NOENT);
+            }
+            let (parent, name) = place.entry.as_ref().ok_or(Errno::EXIST)?;
+            make(vfs, *parent, name)
+        })
+    }
+
+    /// Removes a file or link.
+    pub(crate) fn unlink(&mut self, actor: &Actor, at: At<'_>) -> SysResult<()> {
+        let place = self.locate(actor, Op::Unlink, At { follow: false, ..at })?;
+        self.operate((actor, Op::Unlink, at.path), &place, Want::Write, |vfs| {
+            let (parent, name) = place.entry.as_ref().ok_or(Errno::ISDIR)?;
+            let Some(Found::Node(node)) = place.found else {
+                return Err(if place.found.is_some() { Errno::PERM } else { Errno::NOENT });
+            };
+            if vfs.is_directory(node) {
+                return Err(Errno::ISDIR);
+            }
+            if let Backing::Host(dir) = &vfs.mounted(*parent).backing {
+                return dir.unlink(&dir.child_path(parent.ino, name)?);
+            }
+            vfs.in_tree(parent.mount, |tree, is_open, now| {
+                tree.unlink(parent.ino, name, is_open, now)
+            })
+        })
+    }
+
+    /// Removes an empty directory.
+    pub(crate) fn rmdir(&mut self, actor: &Actor, at: At<'_>) -> SysResult<()> {
+        let place = self.locate(actor, Op::Rmdir, At { follow: false, ..at })?;
+        self.operate((actor, Op::Rmdir, at.path), &place, Want::Write, |vfs| {
+            let Some(Found::Node(node)) = place.found else { return Err(Errno::NOENT) };
+            let (parent, name) = place.entry.as_ref().ok_or(Errno::BUSY)?;
+            if !vfs.is_directory(node) {
+                return Err(Errno::NOTDIR);
+            }
+            if node.mount != parent.mount || vfs.has_mount_below(&place.path) {
+                return Err(Errno::BUSY);
+            }
+            if let Backing::Host(dir) = &vfs.mounted(*parent).backing {
+                return dir.rmdir(&dir.child_path(parent.ino, name)?);
+            }
+            vfs.in_tree(parent.mount, |tree, is_open, now| {
+                tree.remove_directory(parent.ino, name, is_open, now)
+            })
+        })
+    }
+
+    /// Runs an operation on a tree that must know which inodes are open.
+    fn in_tree(
+        &mut self,
+        mount: u16,
+        operation: impl FnOnce(&mut Tree, &dyn Fn(u64) -> bool, u64) -> SysResult<()>,
+    ) -> SysResult<()> {
+        let now = self.clock.wall_nanos();
+        let Backing::Tree(tree) = &mut self.mounts[usize::from(mount)].backing else {
+            return Err(Errno::NOTSUP);
+        };
+        let open = &self.open_counts;
+        operation(tree, &|ino| open.contains_key(&NodeId { mount, ino }), now)
+    }
+
+    fn has_mount_below(&self, path: &str) -> bool {
+        let prefix = format!("{path}/");
+        self.points.keys().any(|point| point == path || point.starts_with(&prefix))
+    }
+
+    /// Renames an entry; both names must be writable, and lie in one mount.
+    pub(crate) fn rename(&mut self, actor: &Actor, from: At<'_>, to: At<'_>) -> SysResult<()> {
+        let old = self.locate(actor, Op::Rename, At { follow: false, ..from })?;
+        let new = self.locate(actor, Op::Rename, At { follow: false, ..to })?;
+        self.operate((actor, Op::Rename, from.path), &old, Want::Write, |vfs| {
+            vfs.operate((actor, Op::Rename, to.path), &new, Want::Write, |vfs| {
+                vfs.rename_places(actor, &old, &new)
+            })
+        })
+    }
+
+    fn rename_places(&mut self, actor: &Actor, old: &Place, new: &Place) -> SysResult<()> {
+        let Some(Found::Node(node)) = old.found else { return Err(Errno::NOENT) };
+        let (Some((from, name)), Some((to, new_name))) = (&old.entry, &new.entry) else {
+            return Err(Errno::BUSY);
+        };
+        let is_directory = self.is_directory(node);
+        if !is_directory && (old.wants_directory || new.wants_directory) {
+            return Err(Errno::NOTDIR);
+        }
+        if from.mount != to.mount {
+            return Err(Errno::XDEV);
+        }
+        let crosses = node.mount != from.mount
+            || matches!(new.found, Some(Found::Node(node)) if node.mount != to.mount);
+        if crosses || self.has_mount_below(&old.path) || self.has_mount_below(&new.path) {
+            return Err(Errno::BUSY);
+        }
+        if is_directory && let Some(verdict) = self.decide_subtree(node, &[&old.path, &new.path]) {
+            let place = Some((old.path.as_str(), &verdict));
+            self.note(actor, Op::Rename, &old.path, place, verdict.refusal);
+            return Err(Errno::ACCES);
+        }
+        if let Backing::Host(dir) = &self.mounted(*from).backing {
+            let (old, new) = (dir.child_path(from.ino, name)?, dir.child_path(to.ino, new_name)?);
+            return dir.rename(&old, &new);
+        }
+        if is_directory && from != to {
+            self.check_depth(actor, node, *to)?;
+        }
+        self.in_tree(from.mount, |tree, is_open, now| {
+            tree.rename((from.ino, name), (to.ino, new_name), is_open, now)
+        })
+    }
+
+    /// Checks that a directory moved below `to` does not become deeper than it may be.
+    fn check_depth(&self, actor: &Actor, node: NodeId, to: NodeId) -> SysResult<()> {
+        let Some(tree) = self.tree(node.mount) else { return Ok(()) };
+        let mut deepest = 0;
+        let mut pending = vec![(node.ino, 1)];
+        while let Some((ino, depth)) = pending.pop() {
+            deepest = deepest.max(depth);
+            let directories = tree.entries(ino)?.values().filter(|child| {
+                tree.inode(**child).is_some_and(|inode| inode.directory().is_some())
+            });
+            pending.extend(directories.map(|child| (*child, depth + 1)));
+        }
+        if tree.depth_of(to.ino) + deepest > actor.budget.limits.depth {
+            actor.budget.meet_soft(crate::limits::LimitKind::Depth);
+            return Err(Errno::NAMETOOLONG);
+        }
+        Ok(())
+    }
+
+    /// Makes a hard link; both names must be writable, so that a link carries nothing out of a
+    /// read-only place.
+    pub(crate) fn link(&mut self, actor: &Actor, from: At<'_>, to: At<'_>) -> SysResult<()> {
+        let old = self.locate(actor, Op::Link, from)?;
+        let new = self.locate(actor, Op::Link, At { follow: false, ..to })?;
+        self.operate((actor, Op::Link, from.path), &old, Want::Write, |vfs| {
+            vfs.operate((actor, Op::Link, to.path), &new, Want::Write, |vfs| {
+                let Some(Found::Node(node)) = old.found else { return Err(Errno::NOENT) };
+                if new.found.is_some() {
+                    return Err(Errno::EXIST);
+                }
+                let (parent, name) = new.entry.as_ref().ok_or(Errno::EXIST)?;
+                if new.wants_directory {
+                    return Err(Errno::NOENT);
+                }
+                if node.mount != parent.mount {
+                    return Err(Errno::XDEV);
+                }
+                vfs.check_file(&actor.budget, *parent)?;
+                let now = vfs.clock.wall_nanos();
+                // No hard links in directories of the host: the number of names is how a file that
+                // also lives outside is told.
+                let tree = vfs.tree_mut(parent.mount).ok_or(Errno::NOTSUP)?;
+                tree.link(node.ino, parent.ino, name, now)
+            })
+        })
+    }
+
+    /// Changes permission bits.
+    pub(crate) fn chmod(&mut self, actor: &Actor, at: At<'_>, mode: u32) -> SysResult<()> {
+        self.change(actor, Op::Chmod, at, |vfs, node, now| {
+            if let Backing::Host(dir) = &vfs.mounted(node).backing {
+                let path = dir.path_of(node.ino).ok_or(Errno::NOENT)?;
+                return dir.chmod(if path.is_empty() { "." } else { &path }, mode & 0o7777);
+            }
+            let inode = vfs.inode_mut(node).ok_or(Errno::NOENT)?;
+            if matches!(inode.node, Node::Symlink(_)) {
+                return Err(Errno::NOTSUP);
+            }
+            (inode.mode, inode.changed) = (mode & 0o7777, now);
+            Ok(())
+        })
+    }
+
+    /// Changes times.
+    pub(crate) fn utimes(&mut self, actor: &Actor, at: At<'_>, times: SetTimes) -> SysResult<()> {
+        self.change(actor, Op::Utimes, at, |vfs, node, now| {
+            if matches!(vfs.mounted(node).backing, Backing::Host(_)) {
+                return Err(Errno::NOTSUP);
+            }
+            set_times(vfs.inode_mut(node).ok_or(Errno::NOENT)?, times, now);
+            Ok(())
+        })
+    }
+
+    fn change(
+        &mut self,
+        actor: &Actor,
+        op: Op,
+        at: At<'_>,
+        change: impl FnOnce(&mut Self, NodeId, u64) -> SysResult<()>,
+    ) -> SysResult<()> {
+        let place = self.locate(actor, op, at)?;
+        if place.found.is_none() {
+            return self.operate((actor, op, at.path), &place, Want::Read, |_| Err(Errno::NOENT));
+        }
+        self.operate((actor, op, at.path), &place, Want::Write, |vfs| match place.found {
+            Some(Found::Node(node)) => {
+                let now = vfs.clock.wall_nanos();
+                change(vfs, node, now)
+            }
+            _ => Err(Errno::PERM),
+        })
+    }
+
+    /// Changes an open file that was not opened through a path that allows it: decides again, on
+    /// the path under which it was opened.
+    pub(crate) fn change_open(
+        &mut self,
+        actor: &Actor,
+        op: Op,
+        path: &str,
+        node: NodeId,
+        change: impl FnOnce(&mut Inode, u64),
+    ) -> SysResult<()> {
+        let place = Place {
+            path: path.to_owned(),
+            entry: None,
+            mount: node.mount,
+            found: Some(Found::Node(node)),
+            wants_directory: false,
+        };
+        self.operate((actor, op, path), &place, Want::Write, |vfs| {
+            let now = vfs.clock.wall_nanos();
+            change(vfs.inode_mut(node).ok_or(Errno::NOTSUP)?, now);
+            Ok(())
+        })
+    }
+
+    /// Records the last close of a file that was read or written.
+    pub(crate) fn note_close(
+        &self,
+        actor: &Actor,
+        path: &str,
+        bytes_read: u64,
+        bytes_written: u64,
+    ) {
+        if !self.audit.is_on() {
+            return;
+        }
+        self.audit.record(Decision::Allowed, |seq| Event {
+            seq,
+            resolved: Some(path.to_owned()),
+            bytes_read: Some(bytes_read),
+            bytes_written: Some(bytes_written),
+            ..blank_event(self, actor, Op::Close, Decision::Allowed)
+        });
+    }
+
+    /// Reads a program's file for starting it; the kind of refusal is `execve(2)`'s. Returns the
+    /// content, the canonical path and the grant.
+    pub(crate) fn program(&mut self, at: At<'_>) -> SysResult<(bytes::Bytes, String, Arc<str>)> {
+        let place = self.resolve(at.dir, at.path, true)?;
+        let verdict = self.decide(&place.path, place.mount, Want::Read);
+        if let Some(errno) = verdict.refusal {
+            return Err(errno);
+        }
+        let Some(Found::Node(node)) = place.found else { return Err(Errno::NOENT) };
+        let stat = self.stat_node(node)?;
+        if stat.kind != FileType::RegularFile || stat.mode & 0o111 == 0 {
+            return Err(Errno::ACCES);
+        }
+        let content = match &self.mounted(node).backing {
+            Backing::Tree(tree) => match tree.inode(node.ino).map(|inode| &inode.node) {
+                Some(Node::File(content)) => content.to_bytes(),
+                _ => return Err(Errno::ACCES),
+            },
+            Backing::Host(dir) => {
+                use std::io::Read as _;
+                let path = dir.path_of(node.ino).ok_or(Errno::NOENT)?;
+                let file = dir.open(&path, true, false, None, false)?;
+                let mut head = vec![];
+                let read = file.take(MAX_PROGRAM_HEAD_BYTES).read_to_end(&mut head);
+                read.map_err(|error| Errno::from_io(&error))?;
+                head.into()
+            }
+        };
+        Ok((content, place.path, verdict.grant))
+    }
+}
+
+/// How much of a program in a directory of the host is read to tell what it is.
+const MAX_PROGRAM_HEAD_BYTES: u64 = 4096;
+
+pub(crate) fn set_times(inode: &mut Inode, times: SetTimes, now: u64) {
+    inode.accessed = times.accessed.unwrap_or(inode.accessed);
+    inode.modified = times.modified.unwrap_or(inode.modified);
+    inode.changed = now;
+}
+
+/// Returns an event with what every event has.
+pub(crate) fn blank_event(vfs: &Vfs, actor: &Actor, op: Op, decision: Decision) -> Event {
+    Event {
+        seq: 0,
+        at_us: u64::try_from(vfs.clock.elapsed().as_micros()).unwrap_or(u64::MAX),
+        pid: actor.pid,
+        argv0: Arc::clone(&actor.argv0),
+        op,
+        path: None,
+        resolved: None,
+        grant: None,
+        decision,
+        errno: None,
+        bytes_read: None,
+        bytes_written: None,
+        argv: None,
+        child: None,
+        status: None,
+    }
+}

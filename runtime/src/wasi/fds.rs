@@ -1,0 +1,732 @@
+//! System calls on descriptors.
+
+use super::{Attempt, Guest, Outcome, Wait};
+use crate::{
+    audit::Op,
+    errno::{Errno, SysResult},
+    fd::{Description, Flags, Kind, Moved, ROOT_FD, Readiness, pipe},
+    image::SigPipe,
+    limits::LimitKind,
+    process::{Process, Status},
+    tree::Device,
+    vfs::{FileType, SetTimes, Stat},
+};
+use cap_std::fs::FileExt as _;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+const SIGPIPE: u8 = 13;
+
+/// `fdflags` of preview 1.
+pub(super) const APPEND: u32 = 1;
+pub(super) const NONBLOCK: u32 = 4;
+
+/// `rights` of preview 1 that programs look at.
+pub(super) const RIGHT_READ: u64 = 1 << 1;
+const RIGHT_SEEK: u64 = 1 << 2;
+const RIGHT_TELL: u64 = 1 << 5;
+pub(super) const RIGHT_WRITE: u64 = 1 << 6;
+const RIGHT_READDIR: u64 = 1 << 14;
+const ALL_RIGHTS: u64 = (1 << 30) - 1;
+
+/// Bytes that one call moves to or from a pipe or a device; more goes in further calls.
+const MAX_MOVE_BYTES: usize = 1 << 20;
+
+pub(super) fn advise(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    _: i64,
+    _: i64,
+    _: i32,
+) -> SysResult<()> {
+    process.fds.get(fd).map(drop)
+}
+
+pub(super) fn sync(_: &mut Guest<'_>, process: &mut Process, fd: u32) -> SysResult<()> {
+    process.fds.get(fd).map(drop)
+}
+
+pub(super) fn fdstat_set_rights(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    _: i64,
+    _: i64,
+) -> SysResult<()> {
+    process.fds.get(fd).map(drop)
+}
+
+pub(super) fn allocate(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    offset: u64,
+    len: u64,
+) -> SysResult<()> {
+    let description = process.fd(fd)?;
+    let end = offset.checked_add(len).ok_or(Errno::FBIG)?;
+    if end > size(&description)? { set_size(&description, end) } else { Ok(()) }
+}
+
+pub(super) fn close(_: &mut Guest<'_>, process: &mut Process, fd: u32) -> SysResult<()> {
+    process.fds.take(fd).map(drop)
+}
+
+pub(super) fn dup(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    min: u32,
+    out: u32,
+) -> SysResult<()> {
+    let description = process.fd(fd)?;
+    let number = process.add_fd(min, description)?;
+    guest.write_u32(out, number)
+}
+
+pub(super) fn dup2(_: &mut Guest<'_>, process: &mut Process, fd: u32, to: u32) -> SysResult<()> {
+    let description = process.fd(fd)?;
+    if to == ROOT_FD {
+        return Err(Errno::BADF);
+    }
+    let replaced = if fd == to { None } else { process.fds.put(to, description)? };
+    drop(replaced);
+    Ok(())
+}
+
+pub(super) fn renumber(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    from: u32,
+    to: u32,
+) -> SysResult<()> {
+    process.fds.get(to)?;
+    dup2(guest, process, from, to)?;
+    if from == to { Ok(()) } else { close(guest, process, from) }
+}
+
+pub(super) fn make_pipe(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    flags: u32,
+    out: u32,
+) -> SysResult<()> {
+    guest.slice(out, 8)?;
+    let (reader, writer) = pipe();
+    let nonblock = flags & NONBLOCK != 0;
+    let read = Flags { read: true, nonblock, ..Flags::default() };
+    let write = Flags { write: true, nonblock, ..Flags::default() };
+    let reader = process.add_fd(0, Arc::new(Description::new(Kind::PipeReader(reader), read)))?;
+    let writer = Arc::new(Description::new(Kind::PipeWriter(writer), write));
+    let writer = process.add_fd(0, writer).inspect_err(|_| drop(process.fds.take(reader)))?;
+    guest.write_u32(out, reader)?;
+    guest.write_u32(out + 4, writer)
+}
+
+fn special(kind: FileType, description: &Arc<Description>) -> Stat {
+    // The address tells two pipes apart, as an inode number does.
+    Stat::of_special(kind, Arc::as_ptr(description) as u64)
+}
+
+/// Returns the metadata of what is open.
+pub(super) fn stat_of(description: &Arc<Description>) -> SysResult<Stat> {
+    match &description.kind {
+        Kind::File(held) | Kind::Directory { held, .. } => held.vfs.lock().stat_node(held.node),
+        Kind::Host(file) => {
+            let metadata = file.metadata().map_err(|error| Errno::from_io(&error))?;
+            Ok(crate::vfs::stat_of(&metadata, 0))
+        }
+        Kind::Bytes(bytes) => {
+            Ok(Stat { size: bytes.len() as u64, ..special(FileType::RegularFile, description) })
+        }
+        Kind::Device(_) => Ok(special(FileType::CharacterDevice, description)),
+        Kind::DescriptorDir => Ok(special(FileType::Directory, description)),
+        Kind::PipeReader(_) | Kind::PipeWriter(_) | Kind::Capture(_) => {
+            Ok(special(FileType::Unknown, description))
+        }
+    }
+}
+
+pub(super) fn filestat_get(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    out: u32,
+) -> SysResult<()> {
+    guest.write_filestat(out, &stat_of(process.fds.get(fd)?)?)
+}
+
+pub(super) fn stat(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    out: u32,
+) -> SysResult<()> {
+    guest.write_stat(out, &stat_of(process.fds.get(fd)?)?)
+}
+
+pub(super) fn fdstat_get(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    out: u32,
+) -> SysResult<()> {
+    let description = process.fds.get(fd)?;
+    let kind = match &description.kind {
+        Kind::File(_) | Kind::Host(_) | Kind::Bytes(_) => FileType::RegularFile,
+        Kind::Directory { .. } | Kind::DescriptorDir => FileType::Directory,
+        Kind::Device(_) => FileType::CharacterDevice,
+        Kind::PipeReader(_) | Kind::PipeWriter(_) | Kind::Capture(_) => FileType::Unknown,
+    };
+    let flags = *description.flags.lock();
+    let mut rights = ALL_RIGHTS & !(RIGHT_READ | RIGHT_WRITE | RIGHT_READDIR);
+    if flags.read {
+        rights |= if kind == FileType::Directory { RIGHT_READDIR } else { RIGHT_READ };
+    }
+    if flags.write {
+        rights |= RIGHT_WRITE;
+    }
+    if kind == FileType::Unknown {
+        rights &= !(RIGHT_SEEK | RIGHT_TELL);
+    }
+    let bits = if flags.append { APPEND } else { 0 } | if flags.nonblock { NONBLOCK } else { 0 };
+    let mut record = [0; 24];
+    record[0] = kind as u8;
+    record[2..4].copy_from_slice(&(bits as u16).to_le_bytes());
+    record[8..16].copy_from_slice(&rights.to_le_bytes());
+    // Libraries cut what they ask for at an open down to what the directory hands on.
+    record[16..24].copy_from_slice(&ALL_RIGHTS.to_le_bytes());
+    guest.write(out, &record)
+}
+
+pub(super) fn fdstat_set_flags(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    flags: u32,
+) -> SysResult<()> {
+    let mut held = process.fds.get(fd)?.flags.lock();
+    held.append = flags & APPEND != 0;
+    held.nonblock = flags & NONBLOCK != 0;
+    Ok(())
+}
+
+fn size(description: &Arc<Description>) -> SysResult<u64> {
+    Ok(stat_of(description)?.size)
+}
+
+fn set_size(description: &Description, len: u64) -> SysResult<()> {
+    if !description.flags.lock().write {
+        return Err(Errno::INVAL);
+    }
+    match &description.kind {
+        Kind::File(held) => held.vfs.lock().set_len(held.node, len),
+        Kind::Host(file) => file.set_len(len).map_err(|error| Errno::from_io(&error)),
+        _ => Err(Errno::INVAL),
+    }
+}
+
+pub(super) fn filestat_set_size(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    len: u64,
+) -> SysResult<()> {
+    set_size(process.fds.get(fd)?, len)
+}
+
+/// `fstflags` of preview 1.
+pub(super) fn times(now: u64, accessed: u64, modified: u64, flags: u32) -> SysResult<SetTimes> {
+    const ACCESSED: u32 = 1;
+    const ACCESSED_NOW: u32 = 2;
+    const MODIFIED: u32 = 4;
+    const MODIFIED_NOW: u32 = 8;
+    let pick =
+        |given: u32, at_once: u32, value: u64| match (flags & given != 0, flags & at_once != 0) {
+            (true, true) => Err(Errno::INVAL),
+            (true, false) => Ok(Some(value)),
+            (false, true) => Ok(Some(now)),
+            (false, false) => Ok(None),
+        };
+    Ok(SetTimes {
+        accessed: pick(ACCESSED, ACCESSED_NOW, accessed)?,
+        modified: pick(MODIFIED, MODIFIED_NOW, modified)?,
+    })
+}
+
+pub(super) fn filestat_set_times(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    accessed: u64,
+    modified: u64,
+    flags: u32,
+) -> SysResult<()> {
+    let description = process.fd(fd)?;
+    let (Kind::File(held) | Kind::Directory { held, .. }) = &description.kind else {
+        return Err(Errno::NOTSUP);
+    };
+    let mut vfs = held.vfs.lock();
+    let times = times(vfs.clock.wall_nanos(), accessed, modified, flags)?;
+    vfs.change_open(&process.actor, Op::Utimes, &description.path, held.node, |inode, now| {
+        crate::vfs::set_times(inode, times, now);
+    })
+}
+
+pub(super) fn chmod(_: &mut Guest<'_>, process: &mut Process, fd: u32, mode: u32) -> SysResult<()> {
+    let description = process.fd(fd)?;
+    let (Kind::File(held) | Kind::Directory { held, .. }) = &description.kind else {
+        return Err(Errno::NOTSUP);
+    };
+    let mut vfs = held.vfs.lock();
+    vfs.change_open(&process.actor, Op::Chmod, &description.path, held.node, |inode, now| {
+        (inode.mode, inode.changed) = (mode & 0o7777, now);
+    })
+}
+
+pub(super) fn prestat_get(
+    guest: &mut Guest<'_>,
+    _: &mut Process,
+    fd: u32,
+    out: u32,
+) -> SysResult<()> {
+    if fd != ROOT_FD {
+        return Err(Errno::BADF);
+    }
+    guest.write_u32(out, 0)?;
+    guest.write_u32(out + 4, 1)
+}
+
+pub(super) fn prestat_dir_name(
+    guest: &mut Guest<'_>,
+    _: &mut Process,
+    fd: u32,
+    path: u32,
+    len: u32,
+) -> SysResult<()> {
+    match (fd, len) {
+        (ROOT_FD, 0) => Err(Errno::NAMETOOLONG),
+        (ROOT_FD, _) => guest.write(path, b"/"),
+        _ => Err(Errno::BADF),
+    }
+}
+
+pub(super) fn seek(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    offset: i64,
+    whence: u32,
+    out: u32,
+) -> SysResult<()> {
+    let description = process.fds.get(fd)?;
+    let is_seekable = matches!(description.kind, Kind::File(_) | Kind::Host(_) | Kind::Bytes(_));
+    if !is_seekable {
+        return match description.kind {
+            // As on Linux, where lseek on /dev/null and /dev/zero answers 0.
+            Kind::Device(_) => guest.write_u64(out, 0),
+            Kind::Directory { .. } if offset == 0 => guest.write_u64(out, 0),
+            Kind::Directory { .. } | Kind::DescriptorDir => Err(Errno::INVAL),
+            _ => Err(Errno::SPIPE),
+        };
+    }
+    let mut position = description.offset.lock();
+    let base = match whence {
+        0 => 0,
+        1 => *position,
+        2 => size(description)?,
+        _ => return Err(Errno::INVAL),
+    };
+    let target = base.checked_add_signed(offset).filter(|target| i64::try_from(*target).is_ok());
+    *position = target.ok_or(Errno::INVAL)?;
+    guest.write_u64(out, *position)
+}
+
+pub(super) fn tell(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    out: u32,
+) -> SysResult<()> {
+    seek(guest, process, fd, 0, 1, out)
+}
+
+/// Reads from something that has positions.
+fn read_at(description: &Description, offset: u64, out: &mut [u8]) -> SysResult<usize> {
+    match &description.kind {
+        Kind::File(held) => held.vfs.lock().read_at(held.node, offset, out),
+        Kind::Host(file) => file.read_at(out, offset).map_err(|error| Errno::from_io(&error)),
+        Kind::Bytes(bytes) => {
+            let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
+            let rest = rest.unwrap_or(&[]);
+            let n_bytes = rest.len().min(out.len());
+            out[..n_bytes].copy_from_slice(&rest[..n_bytes]);
+            Ok(n_bytes)
+        }
+        Kind::Directory { .. } | Kind::DescriptorDir => Err(Errno::ISDIR),
+        _ => Err(Errno::SPIPE),
+    }
+}
+
+fn read_buffers(
+    guest: &mut Guest<'_>,
+    description: &Description,
+    buffers: &[(u32, u32)],
+    mut offset: u64,
+) -> SysResult<u32> {
+    let mut total = 0_u32;
+    for (at, len) in buffers {
+        let n_bytes = read_at(description, offset, guest.slice_mut(*at, *len)?)?;
+        offset += n_bytes as u64;
+        total = total.checked_add(n_bytes as u32).ok_or(Errno::INVAL)?;
+        if n_bytes < *len as usize {
+            break;
+        }
+    }
+    description.count_read(total as usize);
+    Ok(total)
+}
+
+pub(super) fn pread(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    iovs: u32,
+    n_iovs: u32,
+    offset: u64,
+    out: u32,
+) -> SysResult<()> {
+    let description = readable(process, fd)?;
+    let buffers = guest.buffers(iovs, n_iovs)?;
+    let total = read_buffers(guest, &description, &buffers, offset)?;
+    guest.write_u32(out, total)
+}
+
+fn readable(process: &Process, fd: u32) -> SysResult<Arc<Description>> {
+    let description = process.fd(fd)?;
+    let may_read = description.flags.lock().read;
+    if may_read { Ok(description) } else { Err(Errno::BADF) }
+}
+
+fn writable(process: &Process, fd: u32) -> SysResult<Arc<Description>> {
+    let description = process.fd(fd)?;
+    let may_write = description.flags.lock().write;
+    if may_write { Ok(description) } else { Err(Errno::BADF) }
+}
+
+pub(super) fn read(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    iovs: u32,
+    n_iovs: u32,
+    out: u32,
+) -> Attempt {
+    match try_read(guest, process, fd, iovs, n_iovs, out) {
+        Ok(None) => Attempt::Finished(Ok(()).into()),
+        Ok(Some(wait)) => Attempt::Wait(wait),
+        Err(errno) => Attempt::Finished(Err(errno).into()),
+    }
+}
+
+fn try_read(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    iovs: u32,
+    n_iovs: u32,
+    out: u32,
+) -> SysResult<Option<Wait>> {
+    let description = readable(process, fd)?;
+    let buffers = guest.buffers(iovs, n_iovs)?;
+    guest.slice(out, 4)?;
+    let total = match &description.kind {
+        Kind::PipeReader(pipe) => {
+            let Some((at, len)) = buffers.into_iter().find(|(_, len)| *len > 0) else {
+                return guest.write_u32(out, 0).map(|()| None);
+            };
+            match pipe.try_read(guest.slice_mut(at, len)?) {
+                Moved::Bytes(n_bytes) => n_bytes as u32,
+                Moved::Closed => 0,
+                Moved::WouldBlock if description.is_nonblocking() => return Err(Errno::AGAIN),
+                Moved::WouldBlock => {
+                    return Ok(Some(Wait::Descriptor(description, Readiness::Read)));
+                }
+            }
+        }
+        Kind::Device(device) => read_device(guest, process, *device, &buffers)?,
+        _ => {
+            let mut position = description.offset.lock();
+            let total = read_buffers(guest, &description, &buffers, *position)?;
+            *position += u64::from(total);
+            total
+        }
+    };
+    guest.write_u32(out, total).map(|()| None)
+}
+
+fn read_device(
+    guest: &mut Guest<'_>,
+    process: &Process,
+    device: Device,
+    buffers: &[(u32, u32)],
+) -> SysResult<u32> {
+    if device == Device::Null {
+        return Ok(0);
+    }
+    let mut total = 0;
+    for (at, len) in buffers {
+        let len = (*len).min((MAX_MOVE_BYTES - total as usize) as u32);
+        let slice = guest.slice_mut(*at, len)?;
+        match device {
+            Device::Random => (process.job.kernel.random)(slice),
+            _ => slice.fill(0),
+        }
+        total += len;
+    }
+    Ok(total)
+}
+
+/// Writes to something that has positions.
+fn write_at(
+    process: &Process,
+    description: &Description,
+    offset: u64,
+    data: &[u8],
+) -> SysResult<()> {
+    match &description.kind {
+        Kind::File(held) => {
+            held.vfs.lock().write_at(&process.actor.budget, held.node, offset, data)
+        }
+        Kind::Host(file) => file.write_all_at(data, offset).map_err(|error| Errno::from_io(&error)),
+        Kind::PipeWriter(_) | Kind::Capture(_) => Err(Errno::SPIPE),
+        _ => Err(Errno::BADF),
+    }
+}
+
+fn write_buffers(
+    guest: &Guest<'_>,
+    process: &Process,
+    description: &Description,
+    buffers: &[(u32, u32)],
+    mut offset: u64,
+) -> SysResult<u32> {
+    let mut total = 0_u32;
+    for (at, len) in buffers {
+        match write_at(process, description, offset, guest.slice(*at, *len)?) {
+            // What went before stays written.
+            Err(_) if total > 0 => break,
+            result => result?,
+        }
+        offset += u64::from(*len);
+        total = total.checked_add(*len).ok_or(Errno::INVAL)?;
+    }
+    description.count_written(total as usize);
+    Ok(total)
+}
+
+pub(super) fn pwrite(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    iovs: u32,
+    n_iovs: u32,
+    offset: u64,
+    out: u32,
+) -> SysResult<()> {
+    let description = writable(process, fd)?;
+    let buffers = guest.buffers(iovs, n_iovs)?;
+    let total = write_buffers(guest, process, &description, &buffers, offset)?;
+    guest.write_u32(out, total)
+}
+
+pub(super) fn write(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    iovs: u32,
+    n_iovs: u32,
+    out: u32,
+) -> Attempt {
+    match try_write(guest, process, fd, iovs, n_iovs, out) {
+        Ok(attempt) => attempt,
+        Err(Errno::PIPE) if process.sig_pipe == SigPipe::Kill => {
+            Attempt::Finished(Outcome::End(Status::Signal(SIGPIPE)))
+        }
+        Err(errno) => Attempt::Finished(Err(errno).into()),
+    }
+}
+
+fn try_write(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    iovs: u32,
+    n_iovs: u32,
+    out: u32,
+) -> SysResult<Attempt> {
+    let description = writable(process, fd)?;
+    let buffers = guest.buffers(iovs, n_iovs)?;
+    guest.slice(out, 4)?;
+    let total = match &description.kind {
+        Kind::PipeWriter(pipe) => {
+            let Some((at, len)) = buffers.into_iter().find(|(_, len)| *len > 0) else {
+                return guest.write_u32(out, 0).map(|()| Attempt::Finished(Ok(()).into()));
+            };
+            match pipe.try_write(guest.slice(at, len)?) {
+                Moved::Bytes(n_bytes) => n_bytes as u32,
+                Moved::Closed => return Err(Errno::PIPE),
+                Moved::WouldBlock if description.is_nonblocking() => return Err(Errno::AGAIN),
+                Moved::WouldBlock => {
+                    return Ok(Attempt::Wait(Wait::Descriptor(description, Readiness::Write)));
+                }
+            }
+        }
+        Kind::Capture(capture) => {
+            let mut total = 0;
+            for (at, len) in buffers {
+                if capture.write(guest.slice(at, len)?).is_err() {
+                    process.job.end(LimitKind::Output);
+                    return Ok(Attempt::Finished(Outcome::End(Status::Signal(9))));
+                }
+                total += len;
+            }
+            total
+        }
+        Kind::Device(Device::Full) => return Err(Errno::NOSPC),
+        Kind::Device(_) => buffers.iter().fold(0_u32, |total, (_, len)| total.saturating_add(*len)),
+        _ => {
+            let mut position = description.offset.lock();
+            if description.flags.lock().append {
+                *position = size(&description)?;
+            }
+            let total = write_buffers(guest, process, &description, &buffers, *position)?;
+            *position += u64::from(total);
+            total
+        }
+    };
+    guest.write_u32(out, total)?;
+    Ok(Attempt::Finished(Ok(()).into()))
+}
+
+pub(super) fn poll_ready(
+    description: &Description,
+    readiness: Readiness,
+    cx: &Context<'_>,
+) -> Poll<()> {
+    match (&description.kind, readiness) {
+        (Kind::PipeReader(pipe), Readiness::Read) => pipe.poll_ready(cx),
+        (Kind::PipeWriter(pipe), Readiness::Write) => pipe.poll_ready(cx),
+        _ => Poll::Ready(()),
+    }
+}
+
+/// `dirent` of preview 1: 24 bytes and the name.
+pub(super) fn readdir(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    buf: u32,
+    len: u32,
+    cookie: u64,
+    out: u32,
+) -> SysResult<()> {
+    let description = process.fd(fd)?;
+    let entries = listing(process, &description, cookie)?;
+    let buffer = guest.slice_mut(buf, len)?;
+    let mut used = 0;
+    let start = usize::try_from(cookie).map_err(|_| Errno::INVAL)?;
+    for (entry, next) in entries.iter().zip(1_u64..).skip(start) {
+        let mut record = [0; 24];
+        record[..8].copy_from_slice(&next.to_le_bytes());
+        record[8..16].copy_from_slice(&entry.ino.to_le_bytes());
+        record[16..20].copy_from_slice(&(entry.name.len() as u32).to_le_bytes());
+        record[20] = entry.kind as u8;
+        for part in [&record[..], entry.name.as_bytes()] {
+            let n_bytes = part.len().min(buffer.len() - used);
+            buffer[used..used + n_bytes].copy_from_slice(&part[..n_bytes]);
+            used += n_bytes;
+        }
+        if used == buffer.len() {
+            break;
+        }
+    }
+    guest.write_u32(out, used as u32)
+}
+
+/// Returns the listing of a directory, taken when reading started.
+fn listing(
+    process: &Process,
+    description: &Description,
+    cookie: u64,
+) -> SysResult<Arc<[crate::vfs::DirEntry]>> {
+    match &description.kind {
+        Kind::Directory { held, listing } => {
+            let mut listing = listing.lock();
+            match &*listing {
+                Some(entries) if cookie > 0 => Ok(Arc::clone(entries)),
+                _ => {
+                    let entries: Arc<[_]> = held.vfs.lock().list(held.node)?.into();
+                    *listing = Some(Arc::clone(&entries));
+                    Ok(entries)
+                }
+            }
+        }
+        Kind::DescriptorDir => {
+            let entry = |number: u32| crate::vfs::DirEntry {
+                name: number.to_string().into(),
+                ino: number.into(),
+                kind: FileType::SymbolicLink,
+            };
+            Ok(process.fds.numbers().map(entry).collect())
+        }
+        _ => Err(Errno::NOTDIR),
+    }
+}
+
+pub(super) fn sock_accept(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    _: u32,
+    _: u32,
+) -> SysResult<()> {
+    process.fds.get(fd).and(Err(Errno::NOTSOCK))
+}
+
+pub(super) fn sock_recv(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    _: u32,
+    _: u32,
+    _: u32,
+    _: u32,
+    _: u32,
+) -> SysResult<()> {
+    process.fds.get(fd).and(Err(Errno::NOTSOCK))
+}
+
+pub(super) fn sock_send(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    _: u32,
+    _: u32,
+    _: u32,
+    _: u32,
+) -> SysResult<()> {
+    process.fds.get(fd).and(Err(Errno::NOTSOCK))
+}
+
+pub(super) fn sock_shutdown(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    _: u32,
+) -> SysResult<()> {
+    process.fds.get(fd).and(Err(Errno::NOTSOCK))
+}

@@ -1,0 +1,325 @@
+//! System calls on paths: each copies its path once and hands it to the namespace.
+
+use super::{
+    Guest,
+    fds::{self, APPEND, NONBLOCK, RIGHT_READ, RIGHT_WRITE},
+};
+use crate::{
+    errno::{Errno, SysResult},
+    fd::{Description, Flags, Held, Kind},
+    process::Process,
+    tree::{Device, ProcessFile},
+    vfs::{At, NodeId, OpenFlags, Opened, Stat, Vfs},
+};
+use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
+
+/// `lookupflags` of preview 1.
+const FOLLOW: u32 = 1;
+
+/// `oflags` of preview 1.
+const CREATE: u32 = 1;
+const DIRECTORY: u32 = 2;
+const EXCLUSIVE: u32 = 4;
+const TRUNCATE: u32 = 8;
+
+fn directory(process: &Process, fd: u32) -> SysResult<NodeId> {
+    match &process.fds.get(fd)?.kind {
+        Kind::Directory { held, .. } => Ok(held.node),
+        _ => Err(Errno::NOTDIR),
+    }
+}
+
+/// A path that was copied from the guest, and the directory it is relative to.
+struct Asked {
+    dir: NodeId,
+    path: String,
+    follow: bool,
+}
+
+impl Asked {
+    fn new(
+        guest: &Guest<'_>,
+        process: &Process,
+        fd: u32,
+        path: u32,
+        len: u32,
+        follow: bool,
+    ) -> SysResult<Self> {
+        Ok(Self { dir: directory(process, fd)?, path: guest.path(path, len)?, follow })
+    }
+
+    fn at(&self) -> At<'_> {
+        At { dir: self.dir, path: &self.path, follow: self.follow }
+    }
+}
+
+fn vfs(process: &Process) -> MutexGuard<'_, Vfs> {
+    process.job.kernel.vfs.lock()
+}
+
+pub(super) fn create_directory(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    path: u32,
+    len: u32,
+) -> SysResult<()> {
+    let mode = process.take_create_mode(0o777);
+    let asked = Asked::new(guest, process, fd, path, len, false)?;
+    vfs(process).mkdir(&process.actor, asked.at(), mode)
+}
+
+fn find_stat(
+    guest: &Guest<'_>,
+    process: &Process,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+) -> SysResult<Stat> {
+    let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
+    let found = vfs(process).stat(&process.actor, asked.at())?;
+    found.or_else(|number| fds::stat_of(process.fds.get(number).map_err(|_| Errno::NOENT)?))
+}
+
+pub(super) fn filestat_get(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    out: u32,
+) -> SysResult<()> {
+    let stat = find_stat(guest, process, fd, lookup, path, len)?;
+    guest.write_filestat(out, &stat)
+}
+
+pub(super) fn stat(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    out: u32,
+) -> SysResult<()> {
+    let stat = find_stat(guest, process, fd, lookup, path, len)?;
+    guest.write_stat(out, &stat)
+}
+
+pub(super) fn chmod(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    mode: u32,
+) -> SysResult<()> {
+    let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
+    vfs(process).chmod(&process.actor, asked.at(), mode)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the call has that many")]
+pub(super) fn filestat_set_times(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    accessed: u64,
+    modified: u64,
+    flags: u32,
+) -> SysResult<()> {
+    let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
+    let mut vfs = vfs(process);
+    let times = fds::times(vfs.clock.wall_nanos(), accessed, modified, flags)?;
+    vfs.utimes(&process.actor, asked.at(), times)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the call has that many")]
+pub(super) fn link(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    old_fd: u32,
+    lookup: u32,
+    old: u32,
+    old_len: u32,
+    new_fd: u32,
+    new: u32,
+    new_len: u32,
+) -> SysResult<()> {
+    let old = Asked::new(guest, process, old_fd, old, old_len, lookup & FOLLOW != 0)?;
+    let new = Asked::new(guest, process, new_fd, new, new_len, false)?;
+    vfs(process).link(&process.actor, old.at(), new.at())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the call has that many")]
+pub(super) fn open(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    oflags: u32,
+    rights: u64,
+    _inheriting: u64,
+    fdflags: u32,
+    out: u32,
+) -> SysResult<()> {
+    let mode = process.take_create_mode(0o666);
+    guest.slice(out, 4)?;
+    let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
+    let flags = OpenFlags {
+        read: rights & RIGHT_READ != 0 || oflags & DIRECTORY != 0,
+        write: rights & RIGHT_WRITE != 0,
+        create: oflags & CREATE != 0,
+        exclusive: oflags & EXCLUSIVE != 0,
+        truncate: oflags & TRUNCATE != 0,
+        directory: oflags & DIRECTORY != 0,
+        mode,
+    };
+    // Bound to a name, so that the lock is released before a descriptor is made or dropped.
+    let opened = vfs(process).open(&process.actor, asked.at(), flags);
+    let (opened, path) = opened?;
+    let description = describe(process, opened, path, flags, fdflags)?;
+    let number = process.add_fd(0, description)?;
+    guest.write_u32(out, number)
+}
+
+fn describe(
+    process: &Process,
+    opened: Opened,
+    path: String,
+    open: OpenFlags,
+    fdflags: u32,
+) -> SysResult<Arc<Description>> {
+    let flags = Flags {
+        read: open.read || !open.write,
+        write: open.write,
+        append: fdflags & APPEND != 0,
+        nonblock: fdflags & NONBLOCK != 0,
+    };
+    let hold = |node| Held { node, vfs: Arc::clone(&process.job.kernel.vfs) };
+    let kind = match opened {
+        Opened::File(node) => Kind::File(hold(node)),
+        Opened::Directory(node) if vfs(process).is_descriptor_dir(node) => {
+            drop(hold(node));
+            Kind::DescriptorDir
+        }
+        Opened::Directory(node) => Kind::Directory { held: hold(node), listing: Mutex::new(None) },
+        Opened::Host(file) => Kind::Host(file),
+        Opened::Device(device) => Kind::Device(device),
+        Opened::Process(file) => Kind::Bytes(process_file(process, file)),
+        Opened::Descriptor(number) => {
+            return process.fds.get(number).cloned().map_err(|_| Errno::NOENT);
+        }
+    };
+    Ok(Arc::new(Description::opened(kind, flags, path, process.actor.clone())))
+}
+
+impl Vfs {
+    fn is_descriptor_dir(&self, node: NodeId) -> bool {
+        self.device(node) == Some(Device::DescriptorDir)
+    }
+}
+
+/// Makes up a file of `/proc/self`.
+fn process_file(process: &Process, file: ProcessFile) -> Bytes {
+    let identity = &process.identity;
+    let joined =
+        |texts: &[String]| texts.iter().map(|text| format!("{text}\0")).collect::<String>();
+    let name: String = identity.exe.rsplit('/').next().unwrap_or("").chars().take(15).collect();
+    let pid = process.pid();
+    let ppid =
+        process.job.ids(pid).map_or(0, |ids| if ids.ppid == u32::MAX { 0 } else { ids.ppid });
+    match file {
+        ProcessFile::Cmdline => joined(&identity.argv),
+        ProcessFile::Environ => joined(&identity.env),
+        ProcessFile::Status => format!(
+            "Name:\t{name}\nUmask:\t{:04o}\nState:\tR (running)\nPid:\t{pid}\nPPid:\t{ppid}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t{} kB\nThreads:\t1\n",
+            process.umask,
+            process.memory_taken / 1024,
+        ),
+        ProcessFile::Stat => format!("{pid} ({name}) R {ppid}\n"),
+        ProcessFile::Exe | ProcessFile::Cwd | ProcessFile::Root => String::new(),
+    }
+    .into()
+}
+
+pub(super) fn readlink(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    path: u32,
+    len: u32,
+    buf: u32,
+    buf_len: u32,
+    out: u32,
+) -> SysResult<()> {
+    let asked = Asked::new(guest, process, fd, path, len, false)?;
+    let target = vfs(process).readlink(&process.actor, asked.at())?;
+    let target = target.unwrap_or_else(|_exe| process.identity.exe.clone());
+    let n_bytes = target.len().min(buf_len as usize);
+    guest.write(buf, &target.as_bytes()[..n_bytes])?;
+    guest.write_u32(out, n_bytes as u32)
+}
+
+pub(super) fn remove_directory(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    path: u32,
+    len: u32,
+) -> SysResult<()> {
+    let asked = Asked::new(guest, process, fd, path, len, false)?;
+    vfs(process).rmdir(&process.actor, asked.at())
+}
+
+pub(super) fn rename(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    old_fd: u32,
+    old: u32,
+    old_len: u32,
+    new_fd: u32,
+    new: u32,
+    new_len: u32,
+) -> SysResult<()> {
+    let old = Asked::new(guest, process, old_fd, old, old_len, false)?;
+    let new = Asked::new(guest, process, new_fd, new, new_len, false)?;
+    vfs(process).rename(&process.actor, old.at(), new.at())
+}
+
+pub(super) fn symlink(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    target: u32,
+    target_len: u32,
+    fd: u32,
+    path: u32,
+    len: u32,
+) -> SysResult<()> {
+    let target = guest.path(target, target_len)?;
+    if target.is_empty() || target.contains('\0') {
+        return Err(Errno::NOENT);
+    }
+    let asked = Asked::new(guest, process, fd, path, len, false)?;
+    vfs(process).symlink(&process.actor, &target, asked.at())
+}
+
+pub(super) fn unlink_file(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    fd: u32,
+    path: u32,
+    len: u32,
+) -> SysResult<()> {
+    let asked = Asked::new(guest, process, fd, path, len, false)?;
+    vfs(process).unlink(&process.actor, asked.at())
+}

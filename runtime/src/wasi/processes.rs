@@ -1,0 +1,206 @@
+//! System calls on processes: the extension module `playpen`.
+
+use super::{Attempt, Guest, Outcome, PLAYPEN, Wait};
+use crate::{
+    errno::{Errno, SysResult},
+    process::{Process, Start, Status, Target, WaitFor, Waited},
+};
+use wasmtime::{Caller, Linker};
+
+/// Signals are numbered up to here, as on Linux.
+const MAX_SIGNAL: u32 = 64;
+
+pub(super) fn sched_yield(_: &mut Guest<'_>, process: &mut Process) -> Attempt {
+    // One turn for everybody else, and then back.
+    if std::mem::replace(&mut process.has_yielded, true) {
+        process.has_yielded = false;
+        Attempt::Finished(Ok(()).into())
+    } else {
+        Attempt::Wait(Wait::Turn)
+    }
+}
+
+pub(super) fn raise(_: &mut Guest<'_>, _: &mut Process, signal: u32) -> Outcome {
+    match u8::try_from(signal) {
+        Ok(signal) if u32::from(signal) <= MAX_SIGNAL => Outcome::End(Status::Signal(signal)),
+        _ => Err(Errno::INVAL).into(),
+    }
+}
+
+pub(super) fn create_mode(_: &mut Guest<'_>, process: &mut Process, mode: u32) -> SysResult<()> {
+    process.create_mode = Some(mode & 0o7777);
+    Ok(())
+}
+
+pub(super) fn ids(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    pid: i32,
+    out: u32,
+) -> SysResult<()> {
+    let pid = if pid == 0 { process.pid() } else { u32::try_from(pid).map_err(|_| Errno::SRCH)? };
+    let ids = process.job.ids(pid)?;
+    // The host is nobody's business: the first process has parent 0.
+    let ppid = if ids.ppid == u32::MAX { 0 } else { ids.ppid };
+    for (id, place) in [ids.pid, ppid, ids.pgid, ids.sid].into_iter().zip([0, 4, 8, 12]) {
+        guest.write_u32(out.checked_add(place).ok_or(Errno::FAULT)?, id)?;
+    }
+    Ok(())
+}
+
+pub(super) fn setpgid(
+    _: &mut Guest<'_>,
+    process: &mut Process,
+    pid: i32,
+    group: i32,
+) -> SysResult<()> {
+    let positive = |id: i32| u32::try_from(id).map_err(|_| Errno::INVAL);
+    process.job.set_group(process.pid(), positive(pid)?, positive(group)?)
+}
+
+pub(super) fn setsid(_: &mut Guest<'_>, process: &mut Process) -> SysResult<()> {
+    process.job.new_session(process.pid())
+}
+
+pub(super) fn kill(_: &mut Guest<'_>, process: &mut Process, pid: i32, signal: u32) -> Outcome {
+    let Some(signal) = u8::try_from(signal).ok().filter(|signal| u32::from(*signal) <= MAX_SIGNAL)
+    else {
+        return Err(Errno::INVAL).into();
+    };
+    if pid.cast_unsigned() == process.pid() && signal != 0 {
+        // A guest sends itself only signals whose action is the default one.
+        return Outcome::End(Status::Signal(signal));
+    }
+    let target = match pid {
+        1.. => Target::Pid(pid.cast_unsigned()),
+        i32::MIN..-1 => Target::Group(pid.unsigned_abs()),
+        _ => match process.job.ids(process.pid()) {
+            Ok(ids) => Target::Group(ids.pgid),
+            Err(errno) => return Err(errno).into(),
+        },
+    };
+    process.job.kill(target, signal).into()
+}
+
+/// Flags of a spawn request.
+const SET_SESSION: u32 = 1;
+const SET_GROUP: u32 = 2;
+const SET_UMASK: u32 = 4;
+
+/// Descriptors of one spawn request. Answers TM-MEM-3: a list that makes the host allocate.
+const MAX_MAPPED: u32 = 4096;
+
+/// Reads a spawn request, 64 bytes, and starts the process.
+pub(super) fn spawn(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    request: u32,
+    out: u32,
+) -> SysResult<()> {
+    guest.slice(out, 4)?;
+    let [
+        path,
+        path_len,
+        argv,
+        argv_len,
+        argc,
+        env,
+        env_len,
+        envc,
+        cwd,
+        cwd_len,
+        map,
+        map_len,
+        flags,
+        group,
+        umask,
+        _,
+    ] = guest.u32s::<16>(request)?;
+    let path = guest.path(path, path_len)?;
+    if path.is_empty() {
+        return Err(Errno::NOENT);
+    }
+    let fds = mapped(guest, process, map, map_len)?;
+    let start = Start {
+        path,
+        argv: guest.texts(argv, argv_len, argc)?,
+        env: guest.texts(env, env_len, envc)?,
+        cwd: guest.path(cwd, cwd_len)?,
+        fds,
+        parent: Some(process.pid()),
+        umask: if flags & SET_UMASK != 0 { umask & 0o777 } else { process.umask },
+        own_session: flags & SET_SESSION != 0,
+        group: (flags & SET_GROUP != 0).then_some(group),
+    };
+    let pid = start.start(&process.job)?;
+    guest.write_u32(out, pid)
+}
+
+type Mapped = Vec<(u32, std::sync::Arc<crate::fd::Description>)>;
+
+fn mapped(guest: &Guest<'_>, process: &Process, at: u32, count: u32) -> SysResult<Mapped> {
+    if count > MAX_MAPPED {
+        return Err(Errno::INVAL);
+    }
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("4 bytes"));
+    let pairs = guest.slice(at, count * 8)?.chunks_exact(8);
+    pairs
+        .map(|pair| (number(&pair[..4]), number(&pair[4..])))
+        // The root directory has its own number in every process.
+        .filter(|(child, _)| *child != crate::fd::ROOT_FD)
+        .map(|(child, parent)| Ok((child, process.fd(parent)?)))
+        .collect()
+}
+
+const NO_HANG: u32 = 1;
+
+pub(super) fn define_wait(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
+    linker.func_wrap_async(
+        PLAYPEN,
+        "proc_wait",
+        |mut caller: Caller<'_, Process>, (pid, options, out): (i32, u32, u32)| {
+            Box::new(async move {
+                let errno = match wait(&mut caller, pid, options, out).await {
+                    Ok(()) => 0,
+                    Err(errno) => i32::from(errno.raw()),
+                };
+                Ok::<i32, wasmtime::Error>(errno)
+            })
+        },
+    )?;
+    Ok(())
+}
+
+async fn wait(caller: &mut Caller<'_, Process>, pid: i32, options: u32, out: u32) -> SysResult<()> {
+    let which = match pid {
+        1.. => WaitFor::Pid(pid.cast_unsigned()),
+        -1 => WaitFor::Any,
+        0 => WaitFor::Group(0),
+        _ => WaitFor::Group(pid.unsigned_abs()),
+    };
+    let memory = caller.data().memory.ok_or(Errno::FAULT)?;
+    // Looked at before waiting: a status is given once, and should not be lost.
+    Guest::new(memory.data_mut(&mut *caller)).slice(out, 32)?;
+    let (job, this) = (caller.data().job.clone(), caller.data().pid());
+    let ended = if options & NO_HANG != 0 {
+        match job.try_wait(this, which)? {
+            Waited::Ended(pid, status) => Some((pid, status)),
+            Waited::Running => {
+                // A guest that polls for a child should let it run.
+                tokio::task::yield_now().await;
+                match job.try_wait(this, which)? {
+                    Waited::Ended(pid, status) => Some((pid, status)),
+                    Waited::Running => None,
+                }
+            }
+        }
+    } else {
+        Some(job.wait(this, which).await?)
+    };
+    let mut record = [0; 32];
+    if let Some((pid, status)) = ended {
+        record[..4].copy_from_slice(&pid.to_le_bytes());
+        record[4..8].copy_from_slice(&status.wait_status().to_le_bytes());
+    }
+    Guest::new(memory.data_mut(&mut *caller)).write(out, &record)
+}
