@@ -1,0 +1,155 @@
+//! The graph that makes an image: every step with what it reads, needs and takes.
+
+use std::time::Duration;
+
+use crate::graph::{Action, Step, Work};
+use crate::prerequisites::Tool::{self, AptGet, Bash, Cargo, Cc, Make, Python, Tar, Xz};
+use crate::{crates, image, process};
+
+/// The step whose result is the image.
+pub(crate) const IMAGE: &str = "image";
+
+/// All steps, each after those it depends on.
+pub(crate) fn all() -> Vec<Step> {
+    vec![
+        Step {
+            disk_mib: 600,
+            sources: &["zig"],
+            tools: &[Bash, Python],
+            ..script("zig", "the C compiler for the guests, from PyPI", 40)
+        },
+        Step {
+            disk_mib: 50,
+            after: &["zig"],
+            tools: &[Bash, Cargo],
+            // A forced way is another toolchain.
+            salt: process::setting("PLAYPEN_GUEST_TOOLCHAIN").unwrap_or_default().into_encoded_bytes(),
+            ..script("rust", "Rust's target wasm32-wasip1", 10)
+        },
+        Step {
+            disk_mib: 20,
+            sources: &["patches"],
+            tools: &[Cargo],
+            ..run("crates", "published crates with our patches", 15, 1, Box::new(crates::patch_crates))
+        },
+        guest("guest-shell", "the shell (brush)", 120, 500, &["shell", "playpen-sys"], &[("GUEST", "shell"), ("BINARY", "sh")]),
+        guest(
+            "guest-tools",
+            "the tools (coreutils, grep, sed, find, ...)",
+            220,
+            800,
+            &["tools", "edit", "playpen-sys"],
+            &[("GUEST", "tools"), ("BINARY", "tools")],
+        ),
+        guest("guest-git", "git (libgit2)", 50, 150, &["git", "playpen-sys"], &[("GUEST", "git"), ("BINARY", "git")]),
+        Step {
+            disk_mib: 130,
+            sources: &["python/pins.sh"],
+            tools: if process::setting("PLAYPEN_SOURCES").is_some() { &[Bash, Cargo] } else { &[Bash, Cargo, AptGet] },
+            ..script("python-sources", "sources of CPython and its libraries", 15)
+        },
+        Step {
+            disk_mib: 20,
+            sources: &["python/requirements.txt"],
+            tools: &[Bash, Python],
+            ..script("python-packages", "pytest and time zones, from PyPI", 5)
+        },
+        Step {
+            disk_mib: 350,
+            after: &["python-sources", "python-packages"],
+            tools: &[Bash, Cc, Make, Tar, Xz],
+            ..script("python-native", "CPython for this machine", 200)
+        },
+        Step {
+            disk_mib: 120,
+            after: &["zig", "python-sources"],
+            sources: &["python/c/playpen.h", "python/c/include"],
+            tools: &[Bash, Make, Tar, Xz],
+            ..script("python-libraries", "zlib, bzip2, xz and sqlite for the guest", 65)
+        },
+        Step {
+            disk_mib: 5,
+            after: &["python-sources"],
+            sources: &["patches/cpython-3.13.5"],
+            tools: &[Tar, Xz],
+            ..run("python-patches", "CPython with our patches", 2, 1, Box::new(crates::patch_python))
+        },
+        Step {
+            disk_mib: 250,
+            after: &["zig", "python-sources", "python-patches", "python-native", "python-libraries"],
+            sources: &["python/c/playpen.h", "python/c/include", "python/config"],
+            tools: &[Bash, Make, Tar, Xz],
+            ..script("python-core", "CPython for the guest", 150)
+        },
+        Step {
+            disk_mib: 20,
+            after: &["zig", "python-core", "python-libraries"],
+            sources: &["python/c"],
+            tools: &[Bash],
+            ..script("python-link", "python.wasm", 3)
+        },
+        Step {
+            disk_mib: 150,
+            after: &["python-sources", "python-patches", "python-packages", "python-native", "python-core"],
+            sources: &["python/lib", "python/site-packages"],
+            tools: &[Bash, Tar, Xz],
+            ..script("python-root", "the standard library and pytest", 10)
+        },
+        Step {
+            disk_mib: 40,
+            after: &["python-link", "python-root"],
+            sources: &["root"],
+            ..run("python-snapshot", "Python as it is after its start-up", 20, 1, Box::new(image::snapshot))
+        },
+        Step {
+            disk_mib: 100,
+            after: &["guest-shell", "guest-tools", "guest-git", "python-root", "python-snapshot"],
+            sources: &["root"],
+            ..run(IMAGE, "the image", 3, 1, Box::new(image::pack))
+        },
+    ]
+}
+
+/// A step with a script of its own name and no inputs yet.
+fn script(name: &'static str, about: &'static str, seconds: u64) -> Step {
+    step(name, about, seconds, Action::Script { file: name, env: &[] })
+}
+
+/// A step of this crate; `revision` changes when what it makes does.
+fn run(name: &'static str, about: &'static str, seconds: u64, revision: u32, work: Box<Work>) -> Step {
+    Step { salt: revision.to_le_bytes().to_vec(), ..step(name, about, seconds, Action::Run(work)) }
+}
+
+fn guest(
+    name: &'static str,
+    about: &'static str,
+    seconds: u64,
+    disk_mib: u64,
+    sources: &'static [&'static str],
+    env: &'static [(&'static str, &'static str)],
+) -> Step {
+    const TOOLS: &[Tool] = &[Bash, Cargo];
+    Step {
+        disk_mib,
+        after: &["zig", "rust", "crates"],
+        sources,
+        tools: TOOLS,
+        resumes: true,
+        ..step(name, about, seconds, Action::Script { file: "guest", env })
+    }
+}
+
+fn step(name: &'static str, about: &'static str, seconds: u64, action: Action) -> Step {
+    Step {
+        name,
+        about,
+        expected: Duration::from_secs(seconds),
+        disk_mib: 0,
+        after: &[],
+        sources: &[],
+        tools: &[],
+        resumes: false,
+        salt: Vec::new(),
+        action,
+    }
+}

@@ -1,0 +1,49 @@
+//! Descriptors and modes that preview 1 does not know.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd as _, RawFd};
+use std::path::Path;
+
+use crate::{ROOT, check, raw};
+
+/// A pipe: read end, write end.
+pub fn pipe() -> io::Result<(File, File)> {
+    let mut fds = [0u32; 2];
+    check(unsafe { raw::fd_pipe(0, fds.as_mut_ptr()) })?;
+    Ok(unsafe { (File::from_raw_fd(fds[0] as RawFd), File::from_raw_fd(fds[1] as RawFd)) })
+}
+
+/// A new descriptor for the same open file description.
+pub fn dup(f: &impl AsRawFd) -> io::Result<File> {
+    let mut fd = 0u32;
+    check(unsafe { raw::fd_dup(f.as_raw_fd() as u32, 4, &mut fd) })?;
+    Ok(unsafe { File::from_raw_fd(fd as RawFd) })
+}
+
+/// The path below descriptor 3.
+fn from_root(path: &Path) -> io::Result<String> {
+    let full = std::env::current_dir()?.join(path);
+    let full = full.to_str().ok_or(io::ErrorKind::InvalidInput)?.trim_start_matches('/').to_owned();
+    Ok(if full.is_empty() { ".".into() } else { full })
+}
+
+/// `st_mode`, user and group.
+pub fn stat(path: &Path, follow: bool) -> io::Result<(u32, u32, u32)> {
+    let (path, mut out) = (from_root(path)?, [0u64; 10]);
+    check(unsafe {
+        raw::path_stat(ROOT, follow.into(), path.as_ptr(), path.len(), out.as_mut_ptr().cast())
+    })?;
+    Ok((out[8] as u32, (out[8] >> 32) as u32, out[9] as u32))
+}
+
+/// Sets permission bits; follows links.
+pub fn chmod(path: &Path, mode: u32) -> io::Result<()> {
+    let path = from_root(path)?;
+    check(unsafe { raw::path_chmod(ROOT, 1, path.as_ptr(), path.len(), mode) })
+}
+
+/// Whether an x bit is set; true where the host has no modes.
+pub fn executable(path: &Path) -> bool {
+    path.is_file() && stat(path, true).map_or(true, |s| s.0 & 0o111 != 0)
+}

@@ -1,0 +1,33 @@
+//! The `playpen` import module of the kernel, and a `Command` with std's interface on top of it.
+//!
+//! For guests only (wasm32-wasip1); `guest-tools/ABI.md` describes the imports. Errors are
+//! `std::io::Error` with preview 1's error numbers.
+
+mod command;
+mod files;
+mod process;
+mod raw;
+
+use std::io;
+
+pub use command::{Child, Command, Output, Stdio};
+pub use files::{chmod, dup, executable, pipe, stat};
+pub use process::{ExitStatus, NOHANG, kill, pid, spawn, wait};
+
+/// Permission denied.
+pub const EACCES: i32 = 2;
+/// No such child.
+pub const ECHILD: i32 = 12;
+/// No such file.
+pub const ENOENT: i32 = 44;
+/// A file that is no program and has no `#!`.
+pub const ENOEXEC: i32 = 45;
+/// A file where a directory is needed.
+pub const ENOTDIR: i32 = 54;
+
+/// The root directory's descriptor, in every guest.
+const ROOT: u32 = 3;
+
+fn check(errno: i32) -> io::Result<()> {
+    if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) }
+}

@@ -1,0 +1,91 @@
+//! Builtins that brush has for Unix only, or that must speak of the kernel's processes.
+
+mod kill;
+
+use std::pin::Pin;
+
+use brush_builtins::{BuiltinSet, default_builtins};
+use brush_core::builtins::{Registration, simple_builtin};
+use brush_core::commands::{CommandArg, ShellForCommand, SimpleCommand};
+use brush_core::{
+    Error, ExecutionContext, ExecutionControlFlow, ExecutionResult, Shell, ShellExtensions,
+};
+
+use kill::Kill;
+
+type Pending<'a> = Pin<Box<dyn Future<Output = Result<ExecutionResult, Error>> + Send + 'a>>;
+
+/// Registers every builtin; a shell that came over a pipe has none.
+pub(crate) fn register<SE: ShellExtensions>(shell: &mut Shell<SE>) {
+    if shell.builtins().is_empty() {
+        for (name, builtin) in default_builtins(BuiltinSet::BashMode) {
+            shell.register_builtin(name, builtin);
+        }
+    }
+    // A registration has private parts: ours start from that of a simple builtin.
+    shell.register_builtin(
+        "exec",
+        Registration { execute_func: exec, ..simple_builtin::<Kill, SE>() },
+    );
+    shell.register_builtin(
+        "wait",
+        Registration { execute_func: wait, ..simple_builtin::<Kill, SE>() },
+    );
+    shell.register_builtin("kill", simple_builtin::<Kill, SE>());
+}
+
+/// `exec`: keeps redirections; no process is replaced, the shell waits and ends with the status.
+fn exec<SE: ShellExtensions>(
+    context: ExecutionContext<'_, SE>,
+    args: Vec<CommandArg>,
+) -> Pending<'_> {
+    Box::pin(async move {
+        let words: Vec<CommandArg> = args.into_iter().skip(1).collect();
+        let Some(name) = words.first().map(ToString::to_string) else {
+            let files: Vec<_> = context.iter_fds().collect();
+            context.shell.replace_open_files(files.into_iter());
+            return Ok(ExecutionResult::success());
+        };
+        let shell = ShellForCommand::ParentShell(context.shell);
+        let mut command = SimpleCommand::new(shell, context.params, name, words);
+        command.use_functions = false;
+        let started = command.execute().await?;
+        let mut result: ExecutionResult = started.wait().await?.into();
+        result.next_control_flow = ExecutionControlFlow::ExitShell;
+        Ok(result)
+    })
+}
+
+/// `wait [PID | %JOB]...`.
+fn wait<SE: ShellExtensions>(
+    context: ExecutionContext<'_, SE>,
+    args: Vec<CommandArg>,
+) -> Pending<'_> {
+    Box::pin(async move {
+        let ids: Vec<String> =
+            args.iter().skip(1).map(ToString::to_string).filter(|a| !a.starts_with('-')).collect();
+        let jobs = context.shell.jobs_mut();
+        let mut result = ExecutionResult::success();
+        if ids.is_empty() {
+            jobs.wait_all().await?;
+        }
+        for id in ids {
+            let job = if id.starts_with('%') {
+                jobs.resolve_job_spec(&id)
+            } else {
+                let pid = id.parse().ok();
+                jobs.jobs.iter_mut().find(|j| pid.is_some() && j.representative_pid() == pid)
+            };
+            result = match job {
+                Some(job) => {
+                    let number = job.id;
+                    let result = job.wait().await?;
+                    jobs.jobs.retain(|j| j.id != number);
+                    result
+                }
+                None => ExecutionResult::new(127),
+            };
+        }
+        Ok(result)
+    })
+}

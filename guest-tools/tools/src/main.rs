@@ -1,0 +1,49 @@
+//! The tools guest: one program, every tool of [`table::TABLE`] in it. Which one it is says argv[0], or
+//! argv[1] when it is called `tools`.
+
+mod own;
+mod table;
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+
+use table::{TABLE, find_tool};
+
+fn main() {
+    // Preview 1 has no working directory of its own.
+    if let Some(dir) = std::env::var_os("PWD") {
+        let _ = std::env::set_current_dir(dir);
+    }
+    uucore::panic::mute_sigpipe_panic();
+    let code = run(std::env::args_os().collect());
+    let _ = std::io::stdout().flush();
+    std::process::exit(code);
+}
+
+fn run(mut args: Vec<OsString>) -> i32 {
+    let mut name = args.first().map(|a| base_name(a)).unwrap_or_default();
+    if name == "tools" && args.len() > 1 {
+        args.remove(0);
+        name = base_name(&args[0]);
+    }
+    if name == "tools" || name == "--list" {
+        TABLE.iter().for_each(|(name, _)| println!("{name}"));
+        return 0;
+    }
+    let Some(tool) = find_tool(&name) else {
+        eprintln!("tools: {name}: no such tool");
+        return 127;
+    };
+    // uucore takes its messages from the file of the utility's own name.
+    let messages = match name.as_str() {
+        "[" => "test",
+        "egrep" | "fgrep" => "grep",
+        other => other,
+    };
+    let _ = uucore::locale::setup_localization(messages);
+    tool(args)
+}
+
+fn base_name(path: &OsStr) -> String {
+    path.to_string_lossy().rsplit('/').next().unwrap_or_default().to_owned()
+}
