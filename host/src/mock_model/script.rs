@@ -221,11 +221,15 @@ impl Script {
 
 fn yaml_error(script: &str, error: &serde_saphyr::Error) -> ScriptError {
     let location = error.location().unwrap_or(Location::UNKNOWN);
+    let (line, column) = (location.line(), location.column());
+    let reason = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    // The place is said once, in front.
+    let place = format!(" at line {line}, column {column}");
     ScriptError::Invalid {
         script: script.to_owned(),
-        line: location.line(),
-        column: location.column(),
-        reason: error.to_string(),
+        line,
+        column,
+        reason: reason.strip_suffix(&place).unwrap_or(&reason).to_owned(),
     }
 }
 

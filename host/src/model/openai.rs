@@ -18,7 +18,7 @@ use reqwest::{
     redirect,
 };
 use serde_json::Value;
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ const EXCERPT_CHARS: usize = 300;
 const CHAT_PATH: [&str; 2] = ["chat", "completions"];
 
 /// What a client needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientConfig {
     /// The endpoint's base address, for example `https://api.openai.com/v1`.
     pub base_url: String,
@@ -74,6 +74,18 @@ impl ClientConfig {
             token_limit_field: TokenLimitField::MaxTokens,
             clock: Timestamp::now,
         }
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base_url = self.base_url.split('?').next().map(redact_user).unwrap_or_default();
+        f.debug_struct("ClientConfig")
+            .field("base_url", &base_url)
+            .field("timeout", &self.timeout)
+            .field("deadline", &self.deadline)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,13 +138,19 @@ impl ClientError {
 }
 
 /// A client for one OpenAI-compatible endpoint. Cloning shares its connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OpenAiClient {
     http: Client,
     endpoint: Url,
     /// The endpoint as it may be shown.
     shown: String,
     config: Arc<ClientConfig>,
+}
+
+impl fmt::Debug for OpenAiClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAiClient").field("endpoint", &self.shown).finish_non_exhaustive()
+    }
 }
 
 impl OpenAiClient {
@@ -243,7 +261,7 @@ impl OpenAiClient {
     }
 
     /// Derives the seed of a request's jitter from who asks.
-    fn jitter_seed(&self, purpose: &Purpose) -> u64 {
+    pub(super) fn jitter_seed(&self, purpose: &Purpose) -> u64 {
         let hash = blake3::hash(format!("{purpose:?}").as_bytes());
         let (first_bytes, _) = hash.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
         self.config.jitter_seed ^ u64::from_le_bytes(*first_bytes)
@@ -364,7 +382,7 @@ fn shown_url(url: &Url) -> String {
 /// Removes what stands before an `@` in something that may not even be an address.
 fn redact_user(base_url: &str) -> String {
     match base_url.rsplit_once('@') {
-        Some((_, rest)) => format!("{}@{rest}", "[redacted]"),
+        Some((_, rest)) => format!("[redacted]@{rest}"),
         None => base_url.to_owned(),
     }
 }

@@ -108,7 +108,7 @@ mod tests {
         min_delay: Duration::from_millis(100),
         max_delay: Duration::from_millis(400),
     };
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     fn server_error(retry_after: Option<Duration>) -> ModelError {
         let (url, message) = ("http://x".to_owned(), String::new());
