@@ -13,12 +13,18 @@
 //! Arrows never point back: [`model`] knows no tool, a stage knows no HTTP, and [`cli`] holds no
 //! logic of the pipeline.
 
+pub mod agent;
 pub mod atif;
 pub mod cli;
 pub mod config;
+pub mod context;
 pub mod doctor;
 pub mod mock_model;
 pub mod model;
 pub mod printer;
 pub mod progress;
 pub mod project;
+pub mod prompt;
+pub mod propose;
+pub mod record;
+pub mod rollout;

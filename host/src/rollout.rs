@@ -36,7 +36,7 @@ pub mod check;
 mod error;
 mod frozen;
 pub mod gate;
-mod git;
+pub(crate) mod git;
 pub mod merge;
 pub mod parse;
 mod project;
@@ -48,6 +48,9 @@ pub use error::RolloutError;
 pub use frozen::FrozenTests;
 pub use project::{LoadedProject, ProjectError};
 pub use report::{RolloutReport, TaskReport, TaskState, Totals};
+
+#[cfg(test)]
+pub(crate) use task::sample_prompt;
 
 use check::Mode;
 use gate::Run;

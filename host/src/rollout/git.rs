@@ -40,7 +40,7 @@ const GITIGNORE: &str = "__pycache__/\n*.pyc\n.pytest_cache/\n";
 /// # Errors
 ///
 /// Fails if the host does, or if git refuses.
-pub(super) async fn commit(
+pub(crate) async fn commit(
     ctx: &Context,
     tree: &Tree,
     message: &str,
