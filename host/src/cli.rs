@@ -14,13 +14,25 @@
 //! | 3 | error |
 //! | 75 | try again: interrupted, and the same command goes on where it stopped |
 //! | 124 | `run` only: a limit ended the command; the reason is on stderr |
+//! | 130 | `run` only: interrupted |
 //!
 //! `run` returns the exit code of the command in the sandbox.
 
+mod building;
 mod hint;
+mod model;
 mod session;
+mod table;
+mod units;
+mod watch;
 
+mod bench;
 mod doctor;
+mod image;
+mod mock_model;
+mod propose;
+mod rollout;
+mod run;
 
 use crate::{
     config::Environment,
@@ -28,7 +40,7 @@ use crate::{
 };
 use clap::{Parser, Subcommand};
 use session::Session;
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 /// Everything that was asked for was done.
@@ -43,6 +55,12 @@ pub const EXIT_ERROR: u8 = 3;
 pub const EXIT_TRY_AGAIN: u8 = 75;
 /// A limit ended the command in the sandbox.
 pub const EXIT_LIMIT: u8 = 124;
+
+/// `run` was interrupted: what a shell shows for a program that `SIGINT` ended.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// How long an interrupted command may take to put things in order.
+const SHUTDOWN: Duration = Duration::from_secs(3);
 
 /// Training data for coding agents, without containers
 ///
@@ -82,7 +100,13 @@ struct GlobalArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::RunArgs),
+    Propose(propose::ProposeArgs),
+    Rollout(rollout::RolloutArgs),
+    Image(image::ImageArgs),
     Doctor(doctor::DoctorArgs),
+    MockModel(mock_model::MockModelArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// How a command ended, short of an error.
@@ -157,23 +181,46 @@ fn start_log(session: &Session) {
 /// Runs the command until it ends or until it is interrupted.
 fn start(session: &Session, command: Command) -> anyhow::Result<Status> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (is_server, when_interrupted) = match &command {
+        Command::Run(_) => (false, Status::Guest(EXIT_INTERRUPTED)),
+        Command::MockModel(_) => (true, Status::Done),
+        _ => (false, Status::TryAgain),
+    };
     let status = runtime.block_on(async {
         tokio::select! {
             status = dispatch(session, command) => status,
-            _ = tokio::signal::ctrl_c() => {
-                session.printer.status(format_args!("interrupted"));
-                Ok(Status::TryAgain)
+            () = interrupted(), if !is_server => {
+                session.printer.always(format_args!("playpen: interrupted"));
+                Ok(when_interrupted)
             }
         }
     });
-    // A step that was interrupted may still compute on its own thread: it is not waited for.
-    runtime.shutdown_background();
+    // Time for a build of the image to end the programs that it started.
+    runtime.shutdown_timeout(SHUTDOWN);
     status
+}
+
+/// Returns when the user or the system asks the program to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status> {
     match command {
+        Command::Run(args) => run::run(session, &args).await,
+        Command::Propose(args) => propose::run(session, &args).await,
+        Command::Rollout(args) => rollout::run(session, &args).await,
+        Command::Image(args) => image::run(session, &args).await,
         Command::Doctor(args) => doctor::run(session, &args),
+        Command::Bench(args) => bench::run(session, &args).await,
+        Command::MockModel(args) => mock_model::run(session, &args).await,
     }
 }
 

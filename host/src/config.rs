@@ -6,6 +6,7 @@
 //! | `OPENAI_BASE_URL` | address of the model endpoint, up to and including `/v1` |
 //! | `PLAYPEN_MODEL` | model to use where `--model` is not given |
 //! | `PLAYPEN_HOME` | folder for guests, images and compiled code, where `--home` is not given |
+//! | `PLAYPEN_IMAGE` | folder of the image to use instead of the default one |
 //! | `PLAYPEN_LOG` | log filter, such as `debug` or `playpen_runtime=trace` |
 //! | `XDG_CACHE_HOME`, `HOME` | where the home is if neither of the above says so |
 //! | `PATH` | where `playpen doctor` and the benches look for native programs |
@@ -13,10 +14,10 @@
 //! No other module reads the environment; a lint sees to that.
 #![expect(clippy::disallowed_methods, reason = "this module owns the environment")]
 
+use crate::model::Secret;
 use std::{
     env,
     ffi::OsString,
-    fmt,
     path::{Path, PathBuf},
 };
 use thiserror::Error;
@@ -55,38 +56,17 @@ impl ConfigError {
     }
 }
 
-/// A value that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Redacted(String);
-
-impl Redacted {
-    /// Returns the value, for the one place that sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Redacted {
-    fn from(value: String) -> Self {
-        Self(value)
-    }
-}
-
-impl fmt::Debug for Redacted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
 /// The variables that playpen knows. An empty variable counts as not set.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// `OPENAI_API_KEY`.
-    pub api_key: Option<Redacted>,
+    pub api_key: Option<Secret>,
     /// `OPENAI_BASE_URL`, or [`DEFAULT_BASE_URL`].
     pub base_url: Option<String>,
     /// `PLAYPEN_MODEL`.
     pub model: Option<String>,
+    /// `PLAYPEN_IMAGE`.
+    pub image: Option<PathBuf>,
     /// `PLAYPEN_LOG`.
     pub log_filter: Option<String>,
     playpen_home: Option<PathBuf>,
@@ -101,9 +81,10 @@ impl Environment {
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let path = |name: &str| env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
         Self {
-            api_key: text("OPENAI_API_KEY").map(Redacted),
+            api_key: text("OPENAI_API_KEY").map(Secret::new),
             base_url: text("OPENAI_BASE_URL"),
             model: text("PLAYPEN_MODEL"),
+            image: path("PLAYPEN_IMAGE"),
             log_filter: text("PLAYPEN_LOG"),
             playpen_home: path("PLAYPEN_HOME"),
             cache_home: path("XDG_CACHE_HOME").filter(|it| it.is_absolute()),
@@ -142,7 +123,7 @@ impl Environment {
     /// # Errors
     ///
     /// Returns [`ConfigError::NoApiKey`] if none is set.
-    pub fn api_key(&self) -> Result<&Redacted, ConfigError> {
+    pub fn api_key(&self) -> Result<&Secret, ConfigError> {
         self.api_key.as_ref().ok_or(ConfigError::NoApiKey)
     }
 
@@ -162,7 +143,7 @@ fn is_program(file: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Environment, Redacted};
+    use super::{Environment, Secret};
     use std::path::{Path, PathBuf};
 
     fn environment() -> Environment {
@@ -189,10 +170,8 @@ mod tests {
 
     #[test]
     fn a_key_is_never_shown() {
-        let env = Environment {
-            api_key: Some(Redacted::from("sk-very-secret".to_owned())),
-            ..Environment::default()
-        };
+        let env =
+            Environment { api_key: Some(Secret::new("sk-very-secret")), ..Environment::default() };
         assert!(!format!("{env:?}").contains("secret"));
     }
 }

@@ -10,11 +10,8 @@ use std::{
     thread,
 };
 
-/// Memory maps that one process slot of the engine takes, measured; see `ARCHITECTURE.md`.
-const MAPS_PER_PROCESS: f64 = 6.5;
-
 /// Fewer slots than this, and a pipeline of an agent may not find one.
-const MIN_PROCESSES: u64 = 64;
+const MIN_PROCESSES: u32 = 64;
 
 /// What a single sandbox with Python needs, with room for the engine and its compiler.
 const MIN_MEMORY_BYTES: u64 = 2 << 30;
@@ -27,13 +24,13 @@ const RUN_DISK_BYTES: u64 = 512 << 20;
 
 /// The programs that building the guests calls.
 const BUILD_PROGRAMS: &[(&str, &str)] = &[
+    ("bash", "`apt-get install bash`"),
     ("cargo", "install Rust with rustup"),
     ("cc", "install a C compiler: `apt-get install gcc libc6-dev`"),
     ("make", "`apt-get install make`"),
-    ("patch", "`apt-get install patch`"),
-    ("ed", "`apt-get install ed`"),
+    ("tar", "`apt-get install tar`"),
     ("xz", "`apt-get install xz-utils`"),
-    ("python3", "`apt-get install python3 python3-venv python3-pip`"),
+    ("python3", "`apt-get install python3 python3-pip`"),
 ];
 
 /// How one check came out.
@@ -140,27 +137,12 @@ fn available_memory(meminfo: &str) -> Option<u64> {
 
 fn process_slots() -> Check {
     let name = "process slots";
-    let text = fs_err::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
-    let Ok(max_map_count) = text.trim().parse::<u64>() else {
-        return Check::limited(name, "unknown", "`vm.max_map_count` cannot be read");
-    };
-    let slots = slots(max_map_count);
-    let found = format!("about {slots} (vm.max_map_count is {max_map_count})");
+    let slots = playpen_runtime::available_slots();
+    let found = format!("{slots}, as `vm.max_map_count` allows");
     if slots < MIN_PROCESSES {
         return Check::missing(name, found, "`sysctl -w vm.max_map_count=65530`, as root");
     }
     Check::ok(name, found)
-}
-
-/// Returns how many guest processes fit in the maps that the kernel allows one process.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an estimate of a number far below 2^52"
-)]
-fn slots(max_map_count: u64) -> u64 {
-    (max_map_count as f64 / MAPS_PER_PROCESS) as u64
 }
 
 fn disk(home: &Path, image: &ImageState) -> Check {
@@ -262,7 +244,6 @@ fn gibibytes(bytes: u64) -> String {
 mod tests {
     use super::{
         Check, Environment, ImageState, Verdict, available_memory, examine, gibibytes, is_usable,
-        slots,
     };
     use std::path::{Path, PathBuf};
 
@@ -271,11 +252,6 @@ mod tests {
         let text = "MemTotal:       100 kB\nMemAvailable:      50 kB\n";
         assert_eq!(available_memory(text), Some(51_200));
         assert_eq!(available_memory("MemTotal: 100 kB\n"), None);
-    }
-
-    #[test]
-    fn the_default_map_count_gives_ten_thousand_processes() {
-        assert_eq!(slots(65_530), 10_081);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) struct DoctorArgs {}
 
 /// Prints every check and returns whether the machine can be used.
 pub(super) fn run(session: &Session, _args: &DoctorArgs) -> anyhow::Result<Status> {
-    let checks = doctor::examine(&session.env, &session.home()?, &image_state(session));
+    let checks = doctor::examine(&session.env, &session.home()?, &image_state(session)?);
     if session.printer.is_json() {
         session.printer.json(&checks);
     } else {
@@ -26,8 +26,9 @@ pub(super) fn run(session: &Session, _args: &DoctorArgs) -> anyhow::Result<Statu
     Ok(if doctor::is_usable(&checks) { Status::Done } else { Status::No })
 }
 
-fn image_state(_session: &Session) -> ImageState {
-    ImageState { dir: None, native_python: None }
+fn image_state(session: &Session) -> anyhow::Result<ImageState> {
+    let dir = session.images()?.into_iter().next();
+    Ok(ImageState { dir, native_python: playpen_image::native_python(&session.home()?) })
 }
 
 fn line(check: &Check) -> String {

@@ -3,45 +3,38 @@
 //! Advice is no part of a message: it hangs on the error types as data, is collected here from the
 //! whole chain, and is printed after the causes.
 
-use crate::config::ConfigError;
-use std::{error::Error as StdError, fmt};
+use crate::{
+    config::ConfigError,
+    model::{CassetteError, ClientError, ModelError},
+    prompt::PromptError,
+    propose::ProposeError,
+    record::RecordError,
+    rollout::RolloutError,
+};
+use playpen_image::BuildError;
+use playpen_runtime::{EngineError, ImageError, ImportError};
+use std::error::Error as StdError;
+use thiserror::Error;
 
-/// A message of the command line with advice, and perhaps a cause.
-#[derive(Debug)]
+/// A message of the command line with advice.
+#[derive(Debug, Error)]
+#[error("{message}")]
 pub(super) struct Advice {
     message: String,
     hint: String,
-    source: Option<anyhow::Error>,
 }
 
 impl Advice {
     /// Returns an error of its own.
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), source: None }
-    }
-
-    /// Adds what caused it.
-    pub(super) fn caused_by(self, source: impl Into<anyhow::Error>) -> Self {
-        Self { source: Some(source.into()), ..self }
-    }
-}
-
-impl fmt::Display for Advice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl StdError for Advice {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_ref().map(AsRef::as_ref)
+        Self { message: message.into(), hint: hint.into() }
     }
 }
 
 /// Returns the advice in the chain of `error`, outermost first, each line once.
 pub(super) fn hints(error: &anyhow::Error) -> Vec<String> {
     let mut hints: Vec<String> = Vec::new();
-    for hint in error.chain().filter_map(hint) {
+    for hint in error.chain().flat_map(hints_of) {
         if !hints.contains(&hint) {
             hints.push(hint);
         }
@@ -49,14 +42,51 @@ pub(super) fn hints(error: &anyhow::Error) -> Vec<String> {
     hints
 }
 
-fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
+/// Returns the advice of one error, where its type has some.
+fn hints_of(error: &(dyn StdError + 'static)) -> Vec<String> {
+    let own = own_hint(error).into_iter().collect();
+    let model = error.downcast_ref().map(ModelError::hints);
+    let client = || error.downcast_ref().map(ClientError::hints);
+    let cassette = || error.downcast_ref().map(CassetteError::hints);
+    let several = model.or_else(client).or_else(cassette);
+    several.map_or(own, |several| several.into_iter().map(str::to_owned).collect())
+}
+
+fn own_hint(error: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(advice) = error.downcast_ref::<Advice>() {
         return Some(advice.hint.clone());
     }
     if let Some(error) = error.downcast_ref::<ConfigError>() {
         return Some(error.hint().to_owned());
     }
-    None
+    let stage = error.downcast_ref().and_then(ProposeError::hint);
+    let prompt = || error.downcast_ref().and_then(PromptError::hint);
+    if let Some(hint) = stage.or_else(prompt) {
+        return Some(hint.to_owned());
+    }
+    let build = error.downcast_ref().and_then(BuildError::hint);
+    let rollout = || error.downcast_ref().and_then(RolloutError::hint);
+    let record = || error.downcast_ref().and_then(RecordError::hint);
+    build.or_else(rollout).or_else(record).or_else(|| runtime_hint(error).map(str::to_owned))
+}
+
+/// The runtime knows nothing of flags, so its advice is given here.
+fn runtime_hint(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+    if let Some(EngineError::TooManySlots { .. }) = error.downcast_ref() {
+        return Some("`playpen doctor` shows how many process slots there can be");
+    }
+    if error.is::<ImageError>() {
+        return Some("`playpen image build` makes the image again where it is damaged");
+    }
+    match error.downcast_ref() {
+        Some(ImportError::TooLarge { .. }) => {
+            Some("mount a smaller folder, or show this one as it is: `--mount GUEST=HOST:ro`")
+        }
+        Some(ImportError::Special { .. } | ImportError::Name { .. }) => {
+            Some("remove it, or show the folder as it is: `--mount GUEST=HOST:ro`")
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -66,9 +96,9 @@ mod tests {
 
     #[test]
     fn advice_is_found_below_context_and_said_once() {
-        let error = anyhow::Error::new(ConfigError::NoHome);
-        let error = anyhow::Error::new(Advice::new("outer", "do this").caused_by(error));
-        let error = error.context("while trying");
-        assert_eq!(hints(&error), ["do this", ConfigError::NoHome.hint()]);
+        let error = anyhow::Error::new(ConfigError::NoHome).context("while trying");
+        assert_eq!(hints(&error), [ConfigError::NoHome.hint()]);
+        let error = anyhow::Error::new(Advice::new("message", "do this")).context("outer");
+        assert_eq!(hints(&error), ["do this"]);
     }
 }

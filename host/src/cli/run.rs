@@ -4,26 +4,27 @@ mod changes;
 mod mounts;
 mod record;
 mod report;
+mod stdin;
 
-use super::{
-    Status,
-    hint::Advice,
-    session::Session,
-    units,
-};
+use super::{EXIT_LIMIT, Status, session::Session, units};
+use crate::printer::Printer;
 use anyhow::Context as _;
-use bytes::Bytes;
 use changes::Changes;
 use mounts::{Copied, MountSpec, WORKSPACE};
-use playpen_runtime::{Limits, Mount, Outcome, Sandbox};
+use playpen_runtime::{Errno, Exit, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, Stream};
 use record::EventFile;
 use report::Report;
 use std::{
-    io::{self, IsTerminal as _, Read as _},
+    io::{self, IsTerminal as _},
     path::PathBuf,
     sync::Arc,
     time::Duration,
 };
+
+/// There is no program of that name, as shells say it.
+const EXIT_NOT_FOUND: u8 = 127;
+/// The program cannot be executed, as shells say it.
+const EXIT_NOT_EXECUTABLE: u8 = 126;
 
 /// Run one command in a sandbox
 ///
@@ -72,6 +73,18 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     output_limit: Option<u64>,
 
+    /// Bytes that files in copy-on-write mounts and `/tmp` may hold
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    disk: Option<u64>,
+
+    /// Files and folders that may exist there
+    #[arg(long, value_name = "N")]
+    files: Option<u64>,
+
+    /// Processes that may live at once
+    #[arg(long, value_name = "N")]
+    processes: Option<u32>,
+
     /// Write every access, allowed or denied, to this file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -81,7 +94,12 @@ pub(super) struct RunArgs {
     apply: bool,
 
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 
@@ -92,6 +110,9 @@ impl RunArgs {
             wall: self.wall.unwrap_or(default.wall),
             memory_bytes: self.mem.unwrap_or(default.memory_bytes),
             output_bytes: self.output_limit.unwrap_or(default.output_bytes),
+            bytes: self.disk.unwrap_or(default.bytes),
+            files: self.files.unwrap_or(default.files),
+            processes: self.processes.unwrap_or(default.processes),
             ..default
         }
     }
@@ -114,7 +135,10 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Sta
     let events = args.audit.as_deref().map(EventFile::create).transpose()?.map(Arc::new);
     let sandbox = build(session, args, mounts, &cwd, events.clone()).await?;
 
-    let outcome = execute(&sandbox, args).await?;
+    let outcome = match execute(session, &sandbox, args).await {
+        Ok(outcome) => outcome,
+        Err(error) => return not_started(session, error),
+    };
     if let Some(events) = events {
         events.finish()?;
     }
@@ -122,7 +146,18 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Sta
         .iter()
         .filter_map(|copied| Some(Changes::new(copied, sandbox.tree(&copied.guest)?)))
         .collect();
-    conclude(session, args, &outcome, &changes)
+    conclude(session, args, &outcome, sandbox.n_denied(), &changes)
+}
+
+/// Ends as a shell does where a program is not there (127) or cannot be run (126).
+fn not_started(session: &Session, error: anyhow::Error) -> anyhow::Result<Status> {
+    let code = match error.downcast_ref() {
+        Some(RunError::Start { source: Errno::NOENT | Errno::NOTDIR, .. }) => EXIT_NOT_FOUND,
+        Some(RunError::Start { .. }) => EXIT_NOT_EXECUTABLE,
+        _ => return Err(error),
+    };
+    session.printer.error(&error, &[]);
+    Ok(Status::Guest(code))
 }
 
 fn open_all(specs: &[MountSpec]) -> anyhow::Result<(Vec<Mount>, Vec<Copied>)> {
@@ -157,20 +192,31 @@ async fn build(
     Ok(builder.build()?)
 }
 
-async fn execute(sandbox: &Sandbox, args: &RunArgs) -> anyhow::Result<Outcome> {
+/// Runs the command; unless the result is wanted as JSON, its output is passed on as it appears.
+async fn execute(session: &Session, sandbox: &Sandbox, args: &RunArgs) -> anyhow::Result<Outcome> {
     let (program, rest) = args.command.split_first().context("no command was given")?;
-    let stdin = read_stdin().context("failed to read standard input")?;
-    let command = sandbox.command(program).args(rest).stdin(stdin);
+    let mut command = sandbox.command(program).args(rest);
+    if !io::stdin().is_terminal() {
+        stdin::feed(command.stdin_pipe());
+    }
+    if !session.printer.is_json() {
+        command = command.watch(Arc::new(PassOn(session.printer.clone())));
+    }
     Ok(command.output().await?)
 }
 
-/// Returns what is on standard input, which is nothing where a person would have to type it.
-fn read_stdin() -> io::Result<Bytes> {
-    let mut bytes = vec![];
-    if !io::stdin().is_terminal() {
-        io::stdin().lock().read_to_end(&mut bytes)?;
+/// Passes output on as it appears.
+#[derive(Debug)]
+struct PassOn(Printer);
+
+impl OutputSink for PassOn {
+    fn write(&self, stream: Stream, data: &[u8]) {
+        match stream {
+            Stream::Stdout => self.0.data(data),
+            Stream::Stderr => self.0.passthrough(data),
+            Stream::Other(_) => {}
+        }
     }
-    Ok(bytes.into())
 }
 
 /// Passes on the output, shows the changes, writes them back if asked to, and returns the code.
@@ -178,16 +224,15 @@ fn conclude(
     session: &Session,
     args: &RunArgs,
     outcome: &Outcome,
+    n_denied: u64,
     changes: &[Changes<'_>],
 ) -> anyhow::Result<Status> {
     let printer = &session.printer;
     if !printer.is_json() {
-        printer.data(&outcome.stdout);
-        printer.passthrough(&outcome.stderr);
         changes.iter().for_each(|changes| changes.show(printer));
     }
     let program = args.command.first().map_or("", String::as_str);
-    let reason = report::reason(&outcome.exit, program, &args.limits());
+    let reason = report::reason(outcome.exit, program, &args.limits());
     if let Some(reason) = &reason {
         printer.always(format_args!("playpen: {reason}"));
     }
@@ -203,9 +248,12 @@ fn conclude(
     say_what_became(session, args, n_changes, applied);
     if printer.is_json() {
         let paths = changes.iter().flat_map(Changes::paths).collect();
-        printer.json(&Report::new(outcome, paths, applied));
+        printer.json(&Report::new(outcome, n_denied, paths, applied));
     }
-    Ok(Status::Guest(outcome.exit.code()))
+    Ok(Status::Guest(match outcome.exit {
+        Exit::Limit(_) => EXIT_LIMIT,
+        exit => exit.code(),
+    }))
 }
 
 /// Says what became of the changes.

@@ -1,7 +1,14 @@
 //! What every command is given: how to print, what the environment says, and where things are.
 
+use super::building::BuildProgress;
 use crate::{config::Environment, printer::Printer};
-use std::path::PathBuf;
+use anyhow::Context as _;
+use playpen_image::{BuildOptions, ImageSpec};
+use playpen_runtime::{Engine, EngineConfig, Image};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// The settings that all commands share.
 #[derive(Clone, Debug)]
@@ -24,6 +31,50 @@ impl Session {
     ///
     /// Fails where neither a flag nor the environment says where it is.
     pub(super) fn home(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.env.home(self.home.as_deref())?)
+        let home = self.env.home(self.home.as_deref())?;
+        Ok(std::path::absolute(&home).unwrap_or(home))
+    }
+
+    /// Returns the folder of the default image, built first where that is needed.
+    pub(super) async fn build_image(&self) -> anyhow::Result<PathBuf> {
+        let options = BuildOptions::new(self.home()?);
+        let (progress, _stop) = BuildProgress::new(self.printer.clone());
+        let build = move || playpen_image::ensure(&ImageSpec::default(), &options, &progress);
+        let built = tokio::task::spawn_blocking(build).await.context("the build broke off")?;
+        Ok(built?)
+    }
+
+    /// Returns the folders of the images that were built, sorted by name.
+    pub(super) fn images(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let folder = self.home()?.join("images");
+        let entries = match fs_err::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            Err(error) => return Err(error.into()),
+        };
+        let folders: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+        let mut folders = folders?;
+        // A link that leads nowhere is an image that was cleared away.
+        folders.retain(|folder| folder.is_dir());
+        folders.sort();
+        Ok(folders)
+    }
+
+    /// Returns the engine and the image at `folder`, or the one that the environment names, or the
+    /// default one, built where that is needed.
+    pub(super) async fn image(&self, folder: Option<&Path>) -> anyhow::Result<(Engine, Image)> {
+        let folder = match folder.or(self.env.image.as_deref()) {
+            Some(folder) => folder.to_owned(),
+            None => self.build_image().await?,
+        };
+        let config = EngineConfig {
+            cache_dir: Some(self.home()?.join("compiled")),
+            ..EngineConfig::default()
+        };
+        let engine = Engine::new(config)?;
+        let bar = self.printer.spinner("loading the image (compiling it takes a minute, once)");
+        let image = Image::open(&engine, &folder);
+        bar.finish_and_clear();
+        Ok((engine, image?))
     }
 }

@@ -1,11 +1,11 @@
 //! What a command changed in a copied folder: shown as a unified diff, and written back on request.
 
 use super::mounts::Copied;
-use crate::printer::Printer;
+use crate::{cli::hint::Advice, printer::Printer};
 use anyhow::Context as _;
 use bytes::Bytes;
 use cap_std::fs::Dir;
-use owo_colors::{OwoColorize as _, Stream, Style};
+use owo_colors::{OwoColorize as _, Style};
 use playpen_runtime::{Change, ChangeKind, Tree};
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
@@ -85,7 +85,7 @@ impl<'a> Changes<'a> {
             .collect();
         anyhow::ensure!(
             touched.is_empty(),
-            super::Advice::new(
+            Advice::new(
                 format!("changed on the host since the command started: {}", touched.join(", ")),
                 "nothing was written; run the command again on the folder as it is now",
             )
@@ -171,7 +171,7 @@ fn coloured(line: &str) -> String {
         Some(b'@') => Style::new().cyan(),
         _ => return line.to_owned(),
     };
-    line.if_supports_color(Stream::Stderr, |line| line.style(style)).to_string()
+    line.style(style).to_string()
 }
 
 #[cfg(test)]

@@ -29,38 +29,43 @@ enum ExitReport {
 
 impl Report {
     /// Describes `outcome`; bytes that are not UTF-8 are replaced.
-    pub(super) fn new(outcome: &Outcome, changes: Vec<ChangedPath>, applied: bool) -> Self {
+    pub(super) fn new(
+        outcome: &Outcome,
+        n_denied: u64,
+        changes: Vec<ChangedPath>,
+        applied: bool,
+    ) -> Self {
         Self {
-            exit: exit_report(&outcome.exit),
+            exit: exit_report(outcome.exit),
             code: outcome.exit.code(),
             stdout: String::from_utf8_lossy(&outcome.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&outcome.stderr).into_owned(),
             usage: outcome.usage.clone(),
             incidents: outcome.incidents.iter().map(ToString::to_string).collect(),
-            n_denied: outcome.n_denied,
+            n_denied,
             changes,
             applied,
         }
     }
 }
 
-fn exit_report(exit: &Exit) -> ExitReport {
+fn exit_report(exit: Exit) -> ExitReport {
     match exit {
-        Exit::Code(code) => ExitReport::Code { code: *code },
-        Exit::Signal(signal) => ExitReport::Signal { signal: *signal },
+        Exit::Code(code) => ExitReport::Code { code },
+        Exit::Signal(signal) => ExitReport::Signal { signal },
         Exit::Trap(trap) => ExitReport::Trap { trap: trap.to_string() },
-        Exit::Limit(limit) => ExitReport::Limit { limit: *limit },
+        Exit::Limit(limit) => ExitReport::Limit { limit },
     }
 }
 
 /// Returns why a command did not end by itself, as a line for people.
-pub(super) fn reason(exit: &Exit, program: &str, limits: &Limits) -> Option<String> {
+pub(super) fn reason(exit: Exit, program: &str, limits: &Limits) -> Option<String> {
     match exit {
         Exit::Code(_) => None,
         Exit::Signal(signal) => Some(format!("`{program}` was ended by signal {signal}")),
         Exit::Trap(trap) => Some(format!("`{program}` broke off: {trap}")),
         Exit::Limit(kind) => {
-            let limit = amount(*kind, limits);
+            let limit = amount(kind, limits);
             Some(format!("`{program}` was ended by a limit: {kind} ({limit})"))
         }
     }
@@ -89,17 +94,17 @@ mod tests {
     #[test]
     fn an_exit_names_its_kind_and_its_value() {
         let json = |exit: &ExitReport| serde_json::to_string(exit).unwrap();
-        let limit = exit_report(&Exit::Limit(LimitKind::Wall));
+        let limit = exit_report(Exit::Limit(LimitKind::Wall));
         assert_eq!(json(&limit), r#"{"kind":"limit","limit":"wall"}"#);
-        assert_eq!(json(&exit_report(&Exit::Code(3))), r#"{"kind":"code","code":3}"#);
+        assert_eq!(json(&exit_report(Exit::Code(3))), r#"{"kind":"code","code":3}"#);
     }
 
     #[test]
     fn a_limit_is_named_with_its_amount() {
         let limits = Limits::default();
-        assert_eq!(reason(&Exit::Code(1), "sh", &limits), None);
+        assert_eq!(reason(Exit::Code(1), "sh", &limits), None);
         insta::assert_snapshot!(
-            reason(&Exit::Limit(LimitKind::Output), "yes", &limits).unwrap(),
+            reason(Exit::Limit(LimitKind::Output), "yes", &limits).unwrap(),
             @"`yes` was ended by a limit: bytes of output (16777216 bytes)"
         );
     }

@@ -1,0 +1,138 @@
+//! `playpen image`: the root filesystem of sandboxes, built from published sources.
+
+use super::{Status, session::Session};
+use comfy_table::{Table, presets};
+use playpen_runtime::{EntryKind, Image};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Build, list and show guest images
+///
+/// An image holds the programs of a sandbox: a shell, coreutils and text tools, git, and CPython with
+/// pytest. It is built from published sources on this machine: about 15 minutes on two cores, once.
+/// What is built is kept, so an interrupted build goes on where it stopped.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImageArgs {
+    #[command(subcommand)]
+    command: ImageCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ImageCommand {
+    /// Build the image, or make sure that it is complete
+    ///
+    /// Prints the folder of the image. Exits with 75 if it was interrupted: the next build goes on
+    /// from there.
+    Build,
+    /// List the images
+    List,
+    /// Show the programs of an image
+    Show(ShowArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    /// Folder of the image [default: the one that `playpen image build` made]
+    image: Option<PathBuf>,
+}
+
+/// An image, as `list --json` prints it.
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: String,
+    folder: PathBuf,
+}
+
+/// An image, as `show --json` prints it.
+#[derive(Debug, Serialize)]
+struct Shown {
+    folder: PathBuf,
+    /// The hash of everything in it.
+    digest: String,
+    n_files: usize,
+    n_bytes: u64,
+    /// Paths of the programs.
+    programs: Vec<String>,
+}
+
+/// Builds, lists or shows.
+pub(super) async fn run(session: &Session, args: &ImageArgs) -> anyhow::Result<Status> {
+    match &args.command {
+        ImageCommand::Build => {
+            let folder = session.build_image().await?;
+            report(session, &folder);
+            Ok(Status::Done)
+        }
+        ImageCommand::List => list(session),
+        ImageCommand::Show(args) => show(session, args.image.as_deref()).await,
+    }
+}
+
+/// Prints the folder of an image that is complete.
+fn report(session: &Session, folder: &Path) {
+    if session.printer.is_json() {
+        session.printer.json(&Listed::new(folder));
+    } else {
+        session.printer.result(folder.display());
+    }
+}
+
+impl Listed {
+    fn new(folder: &Path) -> Self {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        Self { name: name.unwrap_or_default(), folder: folder.to_owned() }
+    }
+}
+
+fn list(session: &Session) -> anyhow::Result<Status> {
+    let images: Vec<Listed> = session.images()?.iter().map(|folder| Listed::new(folder)).collect();
+    if session.printer.is_json() {
+        session.printer.json(&images);
+    } else {
+        images.iter().for_each(|image| session.printer.result(image.folder.display()));
+    }
+    Ok(Status::Done)
+}
+
+async fn show(session: &Session, folder: Option<&Path>) -> anyhow::Result<Status> {
+    let (_engine, image) = session.image(folder).await?;
+    let shown = Shown::new(&image);
+    if session.printer.is_json() {
+        session.printer.json(&shown);
+    } else {
+        session.printer.result(shown.table());
+    }
+    Ok(Status::Done)
+}
+
+impl Shown {
+    fn new(image: &Image) -> Self {
+        let entries = image.root().walk();
+        let is_program = |path: &str| path.starts_with("bin/") || path.starts_with("usr/bin/");
+        let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+        let programs = entries.iter().filter(|entry| entry.kind != EntryKind::Dir);
+        Self {
+            folder: image.path().to_owned(),
+            digest: image.digest().to_owned(),
+            n_files: files.clone().count(),
+            n_bytes: files.map(|file| file.size).sum(),
+            programs: programs
+                .filter(|entry| is_program(&entry.path))
+                .map(|entry| format!("/{}", entry.path))
+                .collect(),
+        }
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.add_row(["folder", &self.folder.display().to_string()]);
+        table.add_row(["digest", &self.digest]);
+        table.add_row(["files", &self.n_files.to_string()]);
+        table.add_row(["bytes", &self.n_bytes.to_string()]);
+        let names: Vec<&str> =
+            self.programs.iter().filter_map(|path| path.rsplit('/').next()).collect();
+        table.add_row(["programs", &names.join(" ")]);
+        table
+    }
+}
