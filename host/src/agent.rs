@@ -397,4 +397,6 @@ impl<'a> Agent<'a> {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

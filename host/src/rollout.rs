@@ -49,9 +49,6 @@ pub use frozen::FrozenTests;
 pub use project::{LoadedProject, ProjectError};
 pub use report::{RolloutReport, TaskReport, TaskState, Totals};
 
-#[cfg(test)]
-pub(crate) use task::sample_prompt;
-
 use check::Mode;
 use gate::Run;
 
@@ -366,3 +363,6 @@ impl TaskState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

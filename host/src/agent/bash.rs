@@ -5,8 +5,9 @@
 //! The state is the guest's own business: it is kept here as bytes and never read.
 
 use bytes::Bytes;
-use playpen_runtime::{Outcome, RunError, Sandbox};
-use std::time::Duration;
+use parking_lot::Mutex;
+use playpen_runtime::{Outcome, OutputSink, RunError, Sandbox, Stream};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     exit,
@@ -44,18 +45,20 @@ impl Shell {
         max_chars: usize,
     ) -> Result<Observation, RunError> {
         let (state_in, state_out) = (STATE_IN_FD.to_string(), STATE_OUT_FD.to_string());
+        let terminal = Arc::new(Terminal::default());
         let mut outcome = sandbox
             .command("sh")
             .args(["--playpen-state", &state_in, &state_out, "-c", command])
             .cwd(WORKSPACE)
             .input(STATE_IN_FD, self.state.clone())
             .collect(STATE_OUT_FD)
+            .watch(Arc::<Terminal>::clone(&terminal))
             .limits(limits(wall))
             .output()
             .await?;
         let state = outcome.collected.remove(&STATE_OUT_FD).unwrap_or_default();
         let note = self.keep(state, &outcome);
-        Ok(observe(&outcome, note, max_chars))
+        Ok(observe(&terminal.text(), &outcome, note, max_chars))
     }
 
     /// Takes over the state that a command left, or says why the one before stays.
@@ -74,9 +77,35 @@ impl Shell {
     }
 }
 
+/// What a terminal would show: output and errors in the order in which they were written.
+#[derive(Debug, Default)]
+struct Terminal {
+    bytes: Mutex<Vec<u8>>,
+}
+
+impl Terminal {
+    /// Returns what was written.
+    fn text(&self) -> String {
+        text_of(&self.bytes.lock())
+    }
+}
+
+impl OutputSink for Terminal {
+    fn write(&self, stream: Stream, data: &[u8]) {
+        if matches!(stream, Stream::Stdout | Stream::Stderr) {
+            self.bytes.lock().extend_from_slice(data);
+        }
+    }
+}
+
 /// Says what came of a command.
-fn observe(outcome: &Outcome, note: Option<String>, max_chars: usize) -> Observation {
-    let mut text = cut_middle(&output_text(outcome), max_chars);
+fn observe(
+    printed: &str,
+    outcome: &Outcome,
+    note: Option<String>,
+    max_chars: usize,
+) -> Observation {
+    let mut text = cut_middle(printed, max_chars);
     let mut add_line = |line: &str| {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');

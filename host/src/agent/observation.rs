@@ -4,8 +4,6 @@
 //! tail and no more. The cut is made in the middle, because the cause is at the head of a log and
 //! the verdict at its tail, on character boundaries, and says how much is missing.
 
-use bytes::Bytes;
-
 /// The answer to one tool call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Observation {
@@ -46,7 +44,7 @@ pub(super) fn cut_middle(text: &str, max_chars: usize) -> String {
 
 /// Returns the text of a guest's output: UTF-8 with replacement characters, without NUL bytes,
 /// which some endpoints refuse.
-pub(super) fn text_of(output: &Bytes) -> String {
+pub(super) fn text_of(output: &[u8]) -> String {
     String::from_utf8_lossy(output).replace('\0', "\u{fffd}")
 }
 
@@ -67,7 +65,6 @@ fn byte_of_char(text: &str, char_idx: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{cut_middle, one_line, text_of};
-    use bytes::Bytes;
 
     #[test]
     fn text_that_fits_is_left_alone() {
@@ -110,7 +107,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_replaced() {
-        assert_eq!(text_of(&Bytes::from_static(b"a\xffb\0c")), "a\u{fffd}b\u{fffd}c");
+        assert_eq!(text_of(b"a\xffb\0c"), "a\u{fffd}b\u{fffd}c");
     }
 
     #[test]

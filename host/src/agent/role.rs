@@ -252,7 +252,8 @@ mod tests {
                 .iter()
                 .map(|role| if role.policy().accepts(path) { "yes" } else { "-" })
                 .collect();
-            table += &format!("{path:<36} {:<6} {:<6} {}\n", cells[0], cells[1], cells[2]);
+            let row = format!("{path:<36} {:<6} {:<6} {}\n", cells[0], cells[1], cells[2]);
+            table.push_str(&row);
         }
         table
     }

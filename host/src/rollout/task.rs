@@ -245,27 +245,3 @@ impl TaskReport {
         task_report(task, &Tries::default(), TaskState::Skipped { because }, vec![])
     }
 }
-
-/// Returns the variables of the templates in `prompts/rollout`, with sample values.
-#[cfg(test)]
-pub(crate) fn sample_prompt() -> serde_json::Value {
-    let prompt = Prompt {
-        number: "1.1.2".to_owned(),
-        title: "Bitmap allocator",
-        description: "A bitmap on the device that says which blocks are taken.",
-        constraints: "Standard library only.",
-        project_description: "A file system on a simulated block device.",
-        code_tests: vec![
-            PromptTest { name: "lowest first", description: "Three allocations give 0, 1, 2." },
-            PromptTest { name: "full", description: "" },
-        ],
-        test_path: "tests/test_1_1_2.py".to_owned(),
-        document_path: Some("tests/1.1.2.md".to_owned()),
-        test_files: vec!["tests/test_1_1_2.py".to_owned()],
-        findings: vec!["test `tests/test_1_1_2.py::test_full` failed: NoSpace was not raised".to_owned()],
-        tool_wall_s: 60,
-        observation_chars: 16_000,
-        steps: 100,
-    };
-    serde_json::to_value(prompt).unwrap()
-}

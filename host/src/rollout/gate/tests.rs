@@ -29,9 +29,11 @@ fn run(lines: &[&str], status: u8) -> Run {
                 "exception": message.split(':').next()
             }),
         };
-        report += &format!("{event}\n");
+        report.push_str(&event.to_string());
+        report.push('\n');
     }
-    report += &format!("{{\"event\":\"finish\",\"exitstatus\":{status}}}\n");
+    let finish = serde_json::json!({"event": "finish", "exitstatus": status});
+    report.push_str(&finish.to_string());
     Run { exit_code: Some(status), stopped: None, report: TestReport::parse(&Bytes::from(report)) }
 }
 

@@ -1,0 +1,247 @@
+//! A whole rollout with a scripted model: real prompts, real sandbox, real pytest, real git.
+
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::TempDir;
+
+use super::{RolloutConfig, RolloutError, RolloutReport, TaskState, rollout};
+use crate::{
+    agent::testing::{ScriptedModel, calls, context, finish},
+    model::{ChatResponse, ModelError, Purpose},
+    progress::Silent,
+};
+
+/// Four tasks: 1.1.2 will not be solved, 1.1.3 depends on it, 1.2.1 does not.
+fn tasks_json() -> String {
+    let task = |number: &str, title: &str, dependencies: &[&str]| {
+        json!({
+            "task_id": "x", "task_number": number, "title": title, "description": title,
+            "dependencies": dependencies, "difficulty": 1,
+            "unit_tests": {"code_tests": [{"name": "works", "description": "It works."}], "visual_tests": []}
+        })
+    };
+    let module = |number: &str, tasks: Vec<Value>| json!({"module_number": number, "title": "Module", "tasks": tasks});
+    json!({
+        "project_id": "1", "project_name": "calc", "project_description": "A calculator.",
+        "project_instruction": "", "constraints": "Standard library only.",
+        "phases": [{"phase_number": 1, "title": "Phase", "goal": "Numbers.", "modules": [
+            module("1.1", vec![
+                task("1.1.1", "Add two numbers", &[]),
+                task("1.1.2", "Subtract two numbers", &[]),
+                task("1.1.3", "Negate a number", &["1.1.2"]),
+            ]),
+            module("1.2", vec![task("1.2.1", "Sum a list", &["1.1.1"])]),
+        ]}]
+    })
+    .to_string()
+}
+
+const STUBS: &str = "def add(a, b):\n    raise NotImplementedError\n\n\n\
+def sub(a, b):\n    raise NotImplementedError\n";
+
+const ADD: &str = "def add(a, b):\n    return a + b\n\n\n\
+def sub(a, b):\n    raise NotImplementedError\n";
+
+const ADD_TESTS: &str = "import pytest\nfrom calc import add\n\n\n\
+@pytest.mark.parametrize('a, b, c', [(1, 2, 3), (0, 0, 0), (-1, 1, 0)])\n\
+def test_add(a, b, c):\n    assert add(a, b) == c\n";
+
+const TOTAL_TESTS: &str = "from calc.total import total\n\n\n\
+def test_empty():\n    assert total([]) == 0\n\n\n\
+def test_many():\n    assert total([1, 2, 3]) == 6\n";
+
+const TOTAL: &str = "from calc import add\n\n\n\
+def total(numbers):\n    result = 0\n    for number in numbers:\n        result = add(result, number)\n    return result\n";
+
+fn project() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    };
+    write("tasks.json", &tasks_json());
+    write("calc/__init__.py", STUBS);
+    write("tests/1.1.1.md", "# Tests of 1.1.1\n");
+    dir
+}
+
+fn create(path: &str, text: &str) -> ChatResponse {
+    let command = format!("cat > {path} <<'END'\n{text}END");
+    calls(&[("bash", json!({ "command": command }))])
+}
+
+/// What the scripted model does: one list of answers for each attempt.
+fn script(purpose: &Purpose) -> Result<ChatResponse, ModelError> {
+    let task = purpose.task.clone().unwrap_or_default();
+    let answers = match (purpose.stage.as_str(), task.as_str(), purpose.attempt) {
+        ("test_writer", "1.1.1", 1) => vec![create("tests/test_1_1_1.py", ADD_TESTS)],
+        // Wrong, and an attempt to make it pass all the same.
+        ("implementer", "1.1.1", 1) => vec![
+            create("calc/__init__.py", &ADD.replace("a + b", "a * b")),
+            create("tests/conftest.py", "def pytest_runtest_makereport():\n    pass\n"),
+            create("sitecustomize.py", "raise SystemExit(0)\n"),
+        ],
+        ("implementer", "1.1.1", 2) => vec![create("calc/__init__.py", ADD)],
+        ("test_writer", "1.1.2", 1) => {
+            vec![create("tests/test_1_1_2.py", "def test_nothing():\n    assert True\n")]
+        }
+        ("test_writer", "1.1.2", _) => vec![create("tests/test_1_1_2.py", "def test_broken(:\n")],
+        ("test_writer", "1.2.1", 1) => vec![create("tests/test_1_2_1.py", TOTAL_TESTS)],
+        ("implementer", "1.2.1", 1) => {
+            vec![create("calc/total.py", TOTAL), calls(&[("run_tests", json!({}))])]
+        }
+        other => panic!("nothing is scripted for {other:?}"),
+    };
+    Ok(answers.get(purpose.turn as usize - 1).cloned().unwrap_or_else(finish))
+}
+
+/// Runs the rollout into a folder of its own; `None` where there is no image.
+async fn run(
+    repo: &Path,
+) -> Option<(Result<RolloutReport, RolloutError>, TempDir, Arc<ScriptedModel>)> {
+    let model = Arc::new(ScriptedModel::new(script));
+    let ctx = context(model.clone())?;
+    let folder = tempfile::tempdir().unwrap();
+    let config = RolloutConfig::new(repo, folder.path(), "scripted");
+    Some((rollout(&ctx, &config, &Silent).await, folder, model))
+}
+
+fn read_json(path: PathBuf) -> Value {
+    serde_json::from_str(&fs_err::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Returns the gates of an attempt as `name` or `name: first reason`.
+fn gates(run: &Path, attempt: &str) -> Vec<String> {
+    let verdict = read_json(run.join("tasks").join(attempt).join("verdict.json"));
+    let gate = |gate: &Value| {
+        let name = gate["gate"].as_str().unwrap();
+        match gate["reasons"][0]["reason"].as_str() {
+            Some(reason) => format!("{name}: {reason}"),
+            None => name.to_owned(),
+        }
+    };
+    verdict["gates"].as_array().unwrap().iter().map(gate).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_are_solved_retried_given_up_and_skipped() {
+    let repo = project();
+    let Some((report, _folder, model)) = run(repo.path()).await else { return };
+    let report = report.unwrap();
+    let run = report.run_folder.as_path();
+
+    let states: Vec<&TaskState> = report.tasks.iter().map(|task| &task.state).collect();
+    assert!(matches!(states[0], TaskState::Solved), "{:?}", gates(run, "1.1.1/implementer-2"));
+    assert!(matches!(states[1], TaskState::Unsolved { .. }));
+    assert_eq!(states[2], &TaskState::Skipped { because: vec!["1.1.2".to_owned()] });
+    assert!(matches!(states[3], TaskState::Solved), "{:?}", gates(run, "1.2.1/test_writer-1"));
+    assert_eq!(report.n_tests, 5);
+    assert_eq!(report.totals.n_attempts, 7);
+
+    assert_eq!(gates(run, "1.1.1/test_writer-1"), ["finished", "parse", "collect", "fail_before"]);
+    assert_eq!(
+        gates(run, "1.1.1/implementer-1"),
+        ["finished", "pass_after: fails", "earlier_pass"]
+    );
+    assert_eq!(
+        gates(run, "1.1.2/test_writer-1"),
+        ["finished", "parse", "collect", "fail_before: wrong_before"]
+    );
+    assert_eq!(gates(run, "1.1.2/test_writer-2"), ["finished", "parse: syntax_error"]);
+
+    // What the first implementer tried to forge was refused and recorded.
+    let verdict = read_json(run.join("tasks/1.1.1/implementer-1/verdict.json"));
+    assert_eq!(verdict["n_denied"], 2);
+    assert_eq!(verdict["dropped"], json!([]));
+
+    // The second one was told why the first was not accepted.
+    let told = model.requests().into_iter().find(|(purpose, _)| {
+        purpose.stage == "implementer" && purpose.attempt == 2 && purpose.turn == 1
+    });
+    let text = told.unwrap().1.messages[1].content.clone().unwrap();
+    assert!(text.contains("tests/test_1_1_1.py::test_add[1-2-3]"), "{text}");
+
+    // The repository is that of the last solved task, with its history.
+    let total = fs_err::read_to_string(run.join("repo/calc/total.py")).unwrap();
+    assert_eq!(total, TOTAL);
+    assert!(!run.join("repo/tests/test_1_1_2.py").exists());
+    assert!(run.join("repo/.git/HEAD").exists());
+}
+
+/// Returns all files of a run but those that may differ, with the run's name taken out.
+fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(root).sort_by_file_name() {
+        let entry = entry.unwrap();
+        let path = entry.path().strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        if entry.file_type().is_file() && !path.ends_with("times.json") {
+            files.insert(path, fs_err::read(entry.path()).unwrap());
+        }
+    }
+    files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_answers_give_the_same_bytes() {
+    let repo = project();
+    let Some((first, _one, _)) = run(repo.path()).await else { return };
+    let Some((second, _two, _)) = run(repo.path()).await else { return };
+    let (first, second) = (files(&first.unwrap().run_folder), files(&second.unwrap().run_folder));
+    let names: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
+    let differing: Vec<&&String> =
+        names.iter().filter(|name| first.get(**name) != second.get(**name)).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+    assert!(first.len() > 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_cannot_be_asked_ends_the_run_and_keeps_the_records() {
+    let refuses = |_: &Purpose| {
+        Err(ModelError::Unauthorized {
+            url: "http://model.invalid".to_owned(),
+            status: 401,
+            message: "bad key".to_owned(),
+        })
+    };
+    let Some(ctx) = context(Arc::new(ScriptedModel::new(refuses))) else { return };
+    let (repo, folder) = (project(), tempfile::tempdir().unwrap());
+    let config = RolloutConfig::new(repo.path(), folder.path(), "scripted");
+    let error = rollout(&ctx, &config, &Silent).await.unwrap_err();
+    assert!(matches!(&error, RolloutError::Model { task, .. } if task == "1.1.1"), "{error}");
+    let run = folder.path().join("calc-0001");
+    assert_eq!(read_json(run.join("report.json"))["complete"], false);
+    assert!(run.join("tasks/1.1.1/test_writer-1/trajectory.json").exists());
+    assert_eq!(gates(&run, "1.1.1/test_writer-1"), ["finished: not_finished"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_that_hold_no_project_are_named() {
+    let Some(ctx) = context(Arc::new(ScriptedModel::new(script))) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let check = async |repo: &Path| {
+        let config = RolloutConfig::new(repo, folder.path(), "scripted");
+        rollout(&ctx, &config, &Silent).await.unwrap_err().to_string()
+    };
+    let missing = folder.path().join("none");
+    assert_eq!(
+        check(&missing).await,
+        format!("failed to open project folder `{}`", missing.display())
+    );
+    let empty = tempfile::tempdir().unwrap();
+    let shown = empty.path().display().to_string();
+    assert_eq!(
+        check(empty.path()).await,
+        format!("project `{shown}` has neither `tasks.json` nor `tasks.md`")
+    );
+    fs_err::write(empty.path().join("tasks.json"), "{nonsense").unwrap();
+    assert_eq!(
+        check(empty.path()).await,
+        format!("failed to read `tasks.json` of project `{shown}`")
+    );
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0, "no run was begun");
+}
