@@ -39,7 +39,7 @@ pub enum EdError {
 /// # Errors
 ///
 /// [`EdError`] when the script is not one of `diff -e`, or addresses lines that are not there.
-pub fn apply(original: &[u8], script: &[u8]) -> Result<Vec<u8>, EdError> {
+pub(crate) fn apply(original: &[u8], script: &[u8]) -> Result<Vec<u8>, EdError> {
     let mut text = Text { lines: lines(original), current: 0 };
     let mut input = lines(script).into_iter().enumerate().map(|(i, l)| (i + 1, l));
     while let Some((number, line)) = input.next() {
