@@ -24,7 +24,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -165,6 +165,10 @@ impl Engine {
     ///
     /// Fails if more slots are asked for than the host can map, if the cache folder cannot be used,
     /// or if wasmtime refuses.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a description is used up by what it describes"
+    )]
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         let possible = available_slots();
         if config.slots > possible {
@@ -173,11 +177,11 @@ impl Engine {
         let fail = |error: wasmtime::Error| EngineError::Engine { source: error.into() };
         let engine = wasmtime::Engine::new(&wasmtime_config(config.slots)).map_err(fail)?;
         let linker = wasi::linker(&engine).map_err(fail)?;
-        let cache = config.cache_dir.map(|path| CodeCache::open(&path, &engine)).transpose()?;
+        let cache = config.cache_dir.as_deref();
+        let cache = cache.map(|path| CodeCache::open(path, &engine)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let inner = Arc::new(Inner { engine, linker, cache, slots: config.slots, stop });
-        start_tick(Arc::downgrade(&inner));
-        Ok(Self { inner })
+        start_tick(engine.clone(), Arc::clone(&stop));
+        Ok(Self { inner: Arc::new(Inner { engine, linker, cache, slots: config.slots, stop }) })
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -188,40 +192,31 @@ impl Engine {
         &self.inner.linker
     }
 
-    /// Compiles a module, or loads it from the cache, and links it to the kernel.
-    pub(crate) fn program(
+    /// Returns the compiled code of the module with this hash from the cache, linked to the kernel.
+    pub(crate) fn cached(&self, key: blake3::Hash) -> Option<InstancePre<Process>> {
+        let module = self.inner.cache.as_ref()?.load(&self.inner.engine, key)?;
+        self.inner.linker.instantiate_pre(&module).ok()
+    }
+
+    /// Compiles a module, keeps the code in the cache, and links it to the kernel.
+    pub(crate) fn compile(
         &self,
         name: &str,
         wasm: &[u8],
-        entry: Entry,
-        sig_pipe: SigPipe,
-    ) -> Result<Program, ModuleError> {
-        let module = self.module(name, wasm)?;
-        let instance = self
-            .inner
-            .linker
-            .instantiate_pre(&module)
-            .map_err(|error| ModuleError::Import { name: name.to_owned(), source: error.into() })?;
-        Ok(Program { instance, entry, sig_pipe })
-    }
-
-    fn module(&self, name: &str, wasm: &[u8]) -> Result<Module, ModuleError> {
-        let key = blake3::hash(wasm);
-        let cached =
-            self.inner.cache.as_ref().and_then(|cache| cache.load(&self.inner.engine, key));
-        if let Some(module) = cached {
-            return Ok(module);
-        }
+    ) -> Result<InstancePre<Process>, ModuleError> {
         let module = Module::new(&self.inner.engine, wasm).map_err(|error| {
             ModuleError::Compile { name: name.to_owned(), source: error.into() }
         })?;
         if let Some(cache) = &self.inner.cache {
             // Not being able to keep the code costs time in the next run, and no more.
-            if let Err(error) = cache.store(&module, key) {
+            if let Err(error) = cache.store(&module, blake3::hash(wasm)) {
                 tracing::warn!("compiled code of module `{name}` could not be kept: {error}");
             }
         }
-        Ok(module)
+        self.inner
+            .linker
+            .instantiate_pre(&module)
+            .map_err(|error| ModuleError::Import { name: name.to_owned(), source: error.into() })
     }
 }
 
@@ -251,12 +246,7 @@ fn wasmtime_config(slots: u32) -> Config {
 }
 
 /// Raises the epoch until the engine is gone.
-fn start_tick(inner: Weak<Inner>) {
-    let Some((engine, stop)) =
-        inner.upgrade().map(|inner| (inner.engine.clone(), Arc::clone(&inner.stop)))
-    else {
-        return;
-    };
+fn start_tick(engine: wasmtime::Engine, stop: Arc<AtomicBool>) {
     let tick = move || {
         while !stop.load(Relaxed) {
             std::thread::sleep(TICK);

@@ -125,7 +125,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// Opens the image in a folder, checking it against its hashes.
+    /// Opens the image in a folder for an engine, checking it against its hashes.
     ///
     /// Modules are compiled when they are first started; [`Self::compile`] does so beforehand.
     ///
@@ -144,8 +144,8 @@ impl Image {
     /// # Errors
     ///
     /// Fails if a module is damaged, or is none that the kernel can run.
-    pub fn compile(&self, engine: &Engine) -> Result<(), ImageError> {
-        self.programs.compile_all(engine)
+    pub fn compile(&self) -> Result<(), ImageError> {
+        self.programs.compile_all()
     }
 
     /// Returns the digest of the manifest, which stands for all of the image.

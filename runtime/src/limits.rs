@@ -42,13 +42,13 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 10 minutes of wall and 10 of computing, 2 GiB of memory, 256 processes, 1,024 descriptors,
+    /// 10 minutes of wall and 10 of computing, 1 GiB of memory, 256 processes, 1,024 descriptors,
     /// 1 GiB in 200,000 files, 256 levels, 16 MiB of output.
     fn default() -> Self {
         Self {
             wall: Duration::from_mins(10),
             cpu: Duration::from_mins(10),
-            memory_bytes: 2 << 30,
+            memory_bytes: 1 << 30,
             processes: 256,
             descriptors: 1024,
             files: 200_000,
@@ -148,16 +148,12 @@ impl Budget {
         let taken = self.memory.fetch_update(Relaxed, Relaxed, |held| {
             held.checked_add(n_bytes).filter(|total| *total <= limit)
         });
-        match taken {
-            Ok(before) => {
-                self.peak_memory.fetch_max(before + n_bytes, Relaxed);
-                true
-            }
-            Err(_) => {
-                self.meet_soft(LimitKind::Memory);
-                false
-            }
+        if let Ok(before) = taken {
+            self.peak_memory.fetch_max(before + n_bytes, Relaxed);
+        } else {
+            self.meet_soft(LimitKind::Memory);
         }
+        taken.is_ok()
     }
 
     pub(crate) fn give_memory(&self, n_bytes: u64) {

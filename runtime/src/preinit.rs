@@ -63,7 +63,7 @@ pub async fn preinit(
 
 fn store(engine: &Engine, root: &Tree) -> Store<Process> {
     let root = Mount::tree("/", root.clone());
-    let sandbox = Sandbox::builder_on(engine, Programs::default(), root)
+    let sandbox = Sandbox::builder_on(engine, Programs::from_bytes(engine, vec![]), root)
         .build()
         .expect("the standard mounts fit");
     let mut store = Store::new(engine.wasmtime(), detached(&sandbox.job(), "preinit"));

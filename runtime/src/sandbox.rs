@@ -233,7 +233,7 @@ impl Sandbox {
             root.write(&format!("bin/{name}"), stub, 0o755).expect("names are plain");
         }
         let root = Mount::read_only_tree("/", root);
-        Self::builder_on(engine, Programs::from_bytes(modules), root)
+        Self::builder_on(engine, Programs::from_bytes(engine, modules), root)
     }
 
     fn new(
@@ -446,7 +446,7 @@ impl Command {
         let guard = Abandon(Arc::clone(&job));
         let captures = self.captures(&job);
         let fds = self.descriptors(&captures);
-        let pid = self.start(&job, fds)?;
+        let pid = self.start(&job, &fds)?;
         let (exit, incidents) = job.finish(pid).await;
         drop(guard);
         let mut collected: BTreeMap<u32, Bytes> =
@@ -493,7 +493,7 @@ impl Command {
         fds
     }
 
-    fn start(&self, job: &Arc<Job>, fds: Vec<(u32, Arc<Description>)>) -> Result<u32, RunError> {
+    fn start(&self, job: &Arc<Job>, fds: &[(u32, Arc<Description>)]) -> Result<u32, RunError> {
         let mut argv = vec![self.program.clone()];
         argv.extend(self.args.iter().cloned());
         let env = self.env.iter().map(|(key, value)| format!("{key}={value}"));
@@ -505,7 +505,7 @@ impl Command {
                 argv: argv.clone(),
                 env: env.clone(),
                 cwd: self.cwd.clone(),
-                fds: fds.clone(),
+                fds: fds.to_vec(),
                 parent: None,
                 umask: 0o022,
                 own_session: true,

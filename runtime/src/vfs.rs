@@ -256,10 +256,6 @@ impl Vfs {
         self.tree_mut(node.mount)?.inode_mut(node.ino)
     }
 
-    fn root_of(&self, mount: u16) -> NodeId {
-        NodeId { mount, ino: self.mounts[usize::from(mount)].root_ino() }
-    }
-
     fn lookup(&mut self, parent: NodeId, name: &str) -> SysResult<Option<Ino>> {
         match &mut self.mounts[usize::from(parent.mount)].backing {
             Backing::Tree(tree) => tree.lookup(parent.ino, name),

@@ -9,6 +9,11 @@
 //! ARCHITECTURE.md lists what each import does.
 
 #![allow(
+    clippy::too_many_arguments,
+    clippy::unnecessary_wraps,
+    reason = "a system call has the arguments that it has, and all have one shape of result"
+)]
+#![allow(
     clippy::cast_sign_loss,
     clippy::cast_possible_wrap,
     clippy::cast_possible_truncation,

@@ -194,10 +194,13 @@ mod tests {
     #[test]
     fn a_full_pipe_blocks_and_small_writes_are_whole() {
         let (reader, writer) = pipe();
-        assert_eq!(writer.try_write(&[1; CAPACITY_BYTES - 10]), Moved::Bytes(CAPACITY_BYTES - 10));
+        assert_eq!(
+            writer.try_write(&vec![1; CAPACITY_BYTES - 10]),
+            Moved::Bytes(CAPACITY_BYTES - 10)
+        );
         assert_eq!(writer.try_write(&[2; 11]), Moved::WouldBlock);
         assert_eq!(writer.try_write(&[2; ATOMIC_BYTES + 1]), Moved::Bytes(10));
-        let mut out = [0; CAPACITY_BYTES];
+        let mut out = vec![0; CAPACITY_BYTES];
         assert_eq!(reader.try_read(&mut out), Moved::Bytes(CAPACITY_BYTES));
         assert_eq!(out[CAPACITY_BYTES - 10..], [2; 10]);
         assert_eq!(reader.try_read(&mut out), Moved::WouldBlock);

@@ -4,16 +4,19 @@ use super::{Entry, ImageError, MODULES, ModuleRecord, SigPipe, read};
 use crate::{
     engine::{Engine, ModuleError, Program},
     errno::{Errno, SysResult},
+    process::Process,
 };
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
+use wasmtime::InstancePre;
 
 /// The modules that processes of a sandbox may be started from. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Programs {
+    engine: Engine,
     by_name: Arc<BTreeMap<String, Slot>>,
 }
 
@@ -33,7 +36,7 @@ enum Source {
 
 impl Programs {
     pub(super) fn new(
-        _engine: &Engine,
+        engine: &Engine,
         image: &Path,
         modules: BTreeMap<String, ModuleRecord>,
     ) -> Self {
@@ -51,11 +54,11 @@ impl Programs {
             let slot = slot(&name, record);
             (name, slot)
         });
-        Self { by_name: Arc::new(slots.collect()) }
+        Self { engine: engine.clone(), by_name: Arc::new(slots.collect()) }
     }
 
     /// Makes a set from modules in memory.
-    pub(crate) fn from_bytes(modules: Vec<(String, Vec<u8>)>) -> Self {
+    pub(crate) fn from_bytes(engine: &Engine, modules: Vec<(String, Vec<u8>)>) -> Self {
         let slot = |wasm| Slot {
             source: Source::Bytes(wasm),
             entry: Entry::Start,
@@ -63,13 +66,13 @@ impl Programs {
             program: OnceLock::new(),
         };
         let slots = modules.into_iter().map(|(name, wasm)| (name, slot(wasm)));
-        Self { by_name: Arc::new(slots.collect()) }
+        Self { engine: engine.clone(), by_name: Arc::new(slots.collect()) }
     }
 
     /// Returns a module ready to start; the errors are those of `execve(2)`.
-    pub(crate) fn load(&self, engine: &Engine, name: &str) -> SysResult<Arc<Program>> {
+    pub(crate) fn load(&self, name: &str) -> SysResult<Arc<Program>> {
         let slot = self.by_name.get(name).ok_or(Errno::NOEXEC)?;
-        let program = slot.program.get_or_init(|| match slot.program(engine, name) {
+        let program = slot.program.get_or_init(|| match slot.program(&self.engine, name) {
             Ok(program) => Some(Arc::new(program)),
             Err(error) => {
                 tracing::error!("module `{name}` does not load: {error:?}");
@@ -79,10 +82,10 @@ impl Programs {
         program.clone().ok_or(Errno::NOEXEC)
     }
 
-    pub(super) fn compile_all(&self, engine: &Engine) -> Result<(), ImageError> {
+    pub(super) fn compile_all(&self) -> Result<(), ImageError> {
         for (name, slot) in self.by_name.iter() {
             if slot.program.get().is_none() {
-                let program = slot.program(engine, name)?;
+                let program = slot.program(&self.engine, name)?;
                 let _unless_raced = slot.program.set(Some(Arc::new(program)));
             }
         }
@@ -92,18 +95,35 @@ impl Programs {
 
 impl Slot {
     fn program(&self, engine: &Engine, name: &str) -> Result<Program, ImageError> {
-        let load = |wasm: &[u8]| engine.program(name, wasm, self.entry.clone(), self.sig_pipe);
-        match &self.source {
-            Source::Bytes(wasm) => load(wasm).map_err(|source| in_image(Path::new(""), source)),
+        let instance = match &self.source {
+            Source::Bytes(wasm) => engine
+                .compile(name, wasm)
+                .map_err(|source| in_image(Path::new("modules in memory"), source))?,
             Source::File { image, path, hash } => {
-                let wasm = read(path)?;
-                if blake3::hash(&wasm).to_hex().as_str() != hash {
-                    return Err(ImageError::Damaged { path: path.clone() });
+                let key = blake3::Hash::from_hex(hash);
+                let key = key.map_err(|_| ImageError::Damaged { path: image.clone() })?;
+                match engine.cached(key) {
+                    Some(instance) => instance,
+                    None => compile_file(engine, name, image, path, key)?,
                 }
-                load(&wasm).map_err(|source| in_image(image, source))
             }
-        }
+        };
+        Ok(Program { instance, entry: self.entry.clone(), sig_pipe: self.sig_pipe })
     }
+}
+
+fn compile_file(
+    engine: &Engine,
+    name: &str,
+    image: &Path,
+    path: &Path,
+    key: blake3::Hash,
+) -> Result<InstancePre<Process>, ImageError> {
+    let wasm = read(path)?;
+    if blake3::hash(&wasm) != key {
+        return Err(ImageError::Damaged { path: path.to_owned() });
+    }
+    engine.compile(name, &wasm).map_err(|source| in_image(image, source))
 }
 
 fn in_image(path: &Path, source: ModuleError) -> ImageError {

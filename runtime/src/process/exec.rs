@@ -12,7 +12,7 @@ use crate::{
     fd::{Description, FdTable, Flags, Held, Kind, ROOT_FD},
     image::{Entry, SigPipe, stub_module},
     limits::LimitKind,
-    vfs::{Actor, At, blank_event},
+    vfs::{Actor, At, NodeId, blank_event},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -61,7 +61,7 @@ impl Start {
         let found = self.find_program(job).inspect_err(|errno| {
             self.note_refused(job, &asked, *errno);
         })?;
-        let program = job.kernel.programs.load(&job.kernel.engine, &found.module)?;
+        let program = job.kernel.programs.load(&found.module)?;
         let argv0: Arc<str> = self.argv.first().map_or("", |argv0| argv0.as_str()).into();
         let parent = self.parent.unwrap_or(ROOT_PARENT);
         let (pid, kill) = job.enter(parent, Arc::clone(&argv0), self.own_session, self.group)?;
@@ -77,9 +77,8 @@ impl Start {
         for _ in 0..=MAX_INTERPRETERS {
             let path = crate::path::absolute(&self.cwd, &self.path);
             let (content, exe, grant) = {
-                let mut vfs = job.kernel.vfs.lock();
-                let dir = vfs.root();
-                vfs.program(At { dir, path: &path, follow: true })?
+                let at = At { dir: NodeId::ROOT, path: &path, follow: true };
+                job.kernel.vfs.lock().program(at)?
             };
             if let Some(module) = stub_module(&content) {
                 return Ok(Found { module: module.to_owned(), exe, grant });
@@ -191,13 +190,8 @@ pub(crate) fn detached(job: &Arc<Job>, name: &str) -> Process {
 /// Builds the table of a new process: what it was given, and the root directory at its number.
 fn table(job: &Job, fds: Vec<(u32, Arc<Description>)>) -> FdTable {
     let vfs = Arc::clone(&job.kernel.vfs);
-    let node = {
-        let mut vfs = vfs.lock();
-        let root = vfs.root();
-        vfs.hold(root);
-        root
-    };
-    let held = Held { node, vfs };
+    vfs.lock().hold(NodeId::ROOT);
+    let held = Held { node: NodeId::ROOT, vfs };
     let kind = Kind::Directory { held, listing: Mutex::new(None) };
     let root = Description::new(kind, Flags { read: true, ..Flags::default() });
     let mut table = FdTable::default();
@@ -276,6 +270,11 @@ async fn run_instance(job: &Job, program: &Program, process: Process) -> Status 
             } else {
                 tracing::warn!(pid = actor.pid, "process could not be started: {error:#}");
                 job.add_incident(&actor, IncidentKind::NotStarted);
+                if job.budget.soft_limit_met() == Some(LimitKind::Memory) {
+                    // As with an out-of-memory killer: a tree whose processes do not fit any more
+                    // would go on failing to start them.
+                    job.end(LimitKind::Memory);
+                }
                 Status::Signal(9)
             }
         }

@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn apply_writes_only_the_changes_and_never_through_a_link() {
         let (_folder, dir) = folder();
-        let (_outside, outside) = folder();
+        let (outside_folder, outside) = folder();
         outside.write("secret", "keep").unwrap();
         let mut base = Tree::new();
         base.write("a", "1", 0o644).unwrap();
@@ -319,7 +319,7 @@ mod tests {
         new.remove("gone").unwrap();
         new.write("a", "2", 0o644).unwrap();
         dir.remove_file("a").unwrap();
-        let target = _outside.path().join("secret");
+        let target = outside_folder.path().join("secret");
         dir.symlink_contents(&target, "a").unwrap();
         new.apply_to(&base, &dir).unwrap();
         assert_eq!(dir.read_to_string("a").unwrap(), "2");

@@ -1,7 +1,7 @@
 //! What a namespace is made of.
 
 use super::host_dir::HostDir;
-use crate::tree::{Ino, ROOT, Tree};
+use crate::tree::Tree;
 use cap_std::fs::Dir;
 use std::sync::Arc;
 use thiserror::Error;
@@ -83,10 +83,6 @@ pub(super) struct Mounted {
 }
 
 impl Mounted {
-    pub(super) fn root_ino(&self) -> Ino {
-        ROOT
-    }
-
     pub(super) fn fork(&self) -> Self {
         let backing = match &self.backing {
             Backing::Tree(tree) => Backing::Tree(tree.clone().without_orphans()),
@@ -130,7 +126,7 @@ fn canonical(point: &str) -> Result<String, MountError> {
     if !point.starts_with('/') || !names.iter().all(|name| is_plain(name)) {
         return Err(MountError::BadPoint { point: point.to_owned() });
     }
-    Ok(names.iter().map(|name| format!("/{name}")).collect())
+    Ok(if names.is_empty() { String::new() } else { format!("/{}", names.join("/")) })
 }
 
 fn make_point(arranged: &mut [Mounted], index: usize) -> Result<(), MountError> {

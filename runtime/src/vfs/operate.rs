@@ -79,7 +79,11 @@ impl Vfs {
         place: Option<(&str, &Verdict)>,
         errno: Option<Errno>,
     ) {
-        let is_refused = place.is_some_and(|(_, verdict)| verdict.refusal.is_some());
+        // A walk that fails with EACCES met something that may not be walked through.
+        let is_refused = match place {
+            Some((_, verdict)) => verdict.refusal.is_some() || errno == Some(Errno::ACCES),
+            None => errno == Some(Errno::ACCES),
+        };
         let decision = if is_refused { Decision::Denied } else { Decision::Allowed };
         if !self.audit.is_on() && decision == Decision::Allowed {
             return;

@@ -8,7 +8,7 @@
 use super::{Vfs, mount::Backing};
 use crate::{
     errno::{Errno, SysResult},
-    tree::{Device, Ino, Node, ProcessFile},
+    tree::{Device, Ino, Node, ProcessFile, ROOT},
 };
 
 /// A node of one of the mounts.
@@ -16,6 +16,11 @@ use crate::{
 pub(crate) struct NodeId {
     pub(crate) mount: u16,
     pub(crate) ino: Ino,
+}
+
+impl NodeId {
+    /// The root of the namespace: the mount at `/` is always the first.
+    pub(crate) const ROOT: Self = Self { mount: 0, ino: ROOT };
 }
 
 /// What a name leads to.
@@ -92,10 +97,6 @@ fn names(path: &str) -> impl DoubleEndedIterator<Item = &str> {
 }
 
 impl Vfs {
-    pub(crate) fn root(&self) -> NodeId {
-        self.root_of(0)
-    }
-
     /// Walks `path` from the directory `base`.
     pub(super) fn resolve(
         &mut self,
@@ -109,7 +110,7 @@ impl Vfs {
         if path.contains('\0') {
             return Err(Errno::INVAL);
         }
-        let root = self.root();
+        let root = NodeId::ROOT;
         let mut walk =
             Walk { stack: vec![(root, 0)], path: String::new(), pending: vec![], n_links: 0 };
         walk.push_pending(path)?;
@@ -133,7 +134,9 @@ impl Vfs {
             let is_last = walk.pending.is_empty();
             let here = walk.here();
             if !self.is_directory(here) {
-                return Err(Errno::NOTDIR);
+                // A way through /proc/self/root or /proc/self/cwd is refused, not missing.
+                let is_refused = self.process_file(here).is_some();
+                return Err(if is_refused { Errno::ACCES } else { Errno::NOTDIR });
             }
             if name == ".." {
                 walk.up();
@@ -195,7 +198,7 @@ impl Vfs {
         }
         let point = self.points.get(&format!("{path}/{name}")).copied();
         if let Some(mount) = point {
-            return Ok(Some(Found::Node(self.root_of(mount))));
+            return Ok(Some(Found::Node(NodeId { mount, ino: ROOT })));
         }
         let Some(ino) = self.lookup(here, name)? else { return Ok(None) };
         let node = NodeId { mount: here.mount, ino };

@@ -64,10 +64,9 @@ pub(crate) struct DirEntry {
 
 pub(super) fn kind_of(inode: &Inode) -> FileType {
     match &inode.node {
-        Node::File(_) => FileType::RegularFile,
+        Node::File(_) | Node::Device(Device::Process(_)) => FileType::RegularFile,
         Node::Directory(_) | Node::Device(Device::DescriptorDir) => FileType::Directory,
         Node::Symlink(_) => FileType::SymbolicLink,
-        Node::Device(Device::Process(_)) => FileType::RegularFile,
         Node::Device(_) => FileType::CharacterDevice,
     }
 }

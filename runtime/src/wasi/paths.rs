@@ -123,7 +123,6 @@ pub(super) fn chmod(
     vfs(process).chmod(&process.actor, asked.at(), mode)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the call has that many")]
 pub(super) fn filestat_set_times(
     guest: &mut Guest<'_>,
     process: &mut Process,
@@ -141,7 +140,6 @@ pub(super) fn filestat_set_times(
     vfs.utimes(&process.actor, asked.at(), times)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the call has that many")]
 pub(super) fn link(
     guest: &mut Guest<'_>,
     process: &mut Process,
@@ -158,7 +156,6 @@ pub(super) fn link(
     vfs(process).link(&process.actor, old.at(), new.at())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the call has that many")]
 pub(super) fn open(
     guest: &mut Guest<'_>,
     process: &mut Process,
@@ -232,8 +229,7 @@ impl Vfs {
 /// Makes up a file of `/proc/self`.
 fn process_file(process: &Process, file: ProcessFile) -> Bytes {
     let identity = &process.identity;
-    let joined =
-        |texts: &[String]| texts.iter().map(|text| format!("{text}\0")).collect::<String>();
+    let joined = |texts: &[String]| texts.iter().fold(String::new(), |all, text| all + text + "\0");
     let name: String = identity.exe.rsplit('/').next().unwrap_or("").chars().take(15).collect();
     let pid = process.pid();
     let ppid =

@@ -1,0 +1,10 @@
+//! Whole guests, from text to outcome: one module per thing that a guest may try.
+//!
+//! The guests are WebAssembly text, so these tests need neither an image nor a compiler for guests;
+//! what real programs do is tested in the crate of end-to-end tests.
+
+mod escapes;
+mod limits;
+mod namespace;
+mod processes;
+mod support;
