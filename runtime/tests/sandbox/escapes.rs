@@ -1,7 +1,6 @@
 //! Ways to write where one may not: each is refused, and each is in the record.
 
-use crate::support::{Ran, World, guest};
-use playpen_runtime::Rule;
+use crate::support::{Ran, World, guest, read_only};
 
 /// Addresses of the two paths that a case works on, and their lengths.
 fn try_it(call: &str, first: &str, second: &str) -> Ran {
@@ -13,7 +12,7 @@ fn try_it(call: &str, first: &str, second: &str) -> Ran {
     World::of(&guest(&[(1024, first), (2048, second)], &body))
         .file("tests/test_a.py", "assert True\n")
         .file("src/a.py", "x = 1\n")
-        .rule(Rule::read_only("/workspace/tests/**").unwrap())
+        .rule(read_only("/workspace/tests/**"))
         .run()
 }
 
@@ -97,7 +96,7 @@ fn a_symlink_does_not_lead_around_a_rule() {
            (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 8)))",
     ))
     .file("src/tests/test_a.py", "1\n")
-    .rule(Rule::read_only("/workspace/src/tests/**").unwrap())
+    .rule(read_only("/workspace/src/tests/**"))
     .run();
     assert_eq!(ran.exit(), "exit code 2");
     assert_eq!(
@@ -127,7 +126,7 @@ fn a_directory_with_a_protected_file_deep_inside_stays_where_it_is() {
         "(call $exit (call $rename (i32.const 3) (i32.const 1024) (i32.const 11) (i32.const 3) (i32.const 2048) (i32.const 11)))",
     ))
     .file("a/b/conftest.py", "")
-    .rule(Rule::read_only("/workspace/**/conftest.py").unwrap())
+    .rule(read_only("/workspace/**/conftest.py"))
     .run();
     assert_eq!(ran.exit(), "exit code 2");
     assert!(ran.tree.exists("a/b/conftest.py"));

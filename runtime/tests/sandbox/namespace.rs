@@ -1,7 +1,6 @@
 //! What paths lead to.
 
-use crate::support::{World, guest};
-use playpen_runtime::Rule;
+use crate::support::{World, denied, guest};
 
 fn open_for_reading(path: &str) -> String {
     let body = format!(
@@ -12,7 +11,7 @@ fn open_for_reading(path: &str) -> String {
     let ran = World::of(&guest(&[(1024, path)], &body))
         .file("src/a.py", "x = 1\n")
         .file("secret/key", "k")
-        .rule(Rule::denied("/workspace/secret/**").unwrap())
+        .rule(denied("/workspace/secret/**"))
         .run();
     ran.exit()
 }
@@ -74,10 +73,10 @@ fn what_is_written_is_read_again_and_recorded() {
     assert_eq!(
         shown,
         [
-            "0 Spawn /bin/main",
-            "1 OpenWrite /workspace/f",
-            "2 Close /workspace/f 5 bytes",
-            "3 Exit -"
+            "2 Spawn /bin/main",
+            "3 OpenWrite /workspace/f",
+            "4 Close /workspace/f 5 bytes",
+            "5 Exit -"
         ]
     );
 }

@@ -110,6 +110,14 @@ impl Ran {
     }
 }
 
+pub(crate) fn read_only(pattern: &str) -> Rule {
+    Rule::read_only(pattern).unwrap()
+}
+
+pub(crate) fn denied(pattern: &str) -> Rule {
+    Rule::denied(pattern).unwrap()
+}
+
 /// Imports that the guests of these tests use, and a memory with room for what they are told.
 pub(crate) const PRELUDE: &str = r#"
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
@@ -137,7 +145,8 @@ pub(crate) const PRELUDE: &str = r#"
 /// Makes a guest of a body for `_start` and data segments `(address, text)`.
 pub(crate) fn guest(data: &[(u32, &str)], body: &str) -> String {
     let segment = |(at, text): &(u32, &str)| {
-        let bytes: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+        let escape = |text: String, byte| text + &format!("\\{byte:02x}");
+        let bytes = text.bytes().fold(String::new(), escape);
         format!("  (data (i32.const {at}) \"{bytes}\")\n")
     };
     let data: String = data.iter().map(segment).collect();
