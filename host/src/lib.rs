@@ -19,6 +19,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod context;
+pub mod demo;
 pub mod doctor;
 pub mod mock_model;
 pub mod model;

@@ -83,14 +83,17 @@ impl Prompts {
     /// # Ok::<(), playpen::prompt::PromptError>(())
     /// ```
     pub fn render(&self, name: &str, variables: &impl Serialize) -> Result<String, PromptError> {
-        let template = self.templates.get_template(name).map_err(|error| PromptError::new(name, &error))?;
-        let text = template.render(Serde(variables)).map_err(|error| PromptError::new(name, &error))?;
+        let template =
+            self.templates.get_template(name).map_err(|error| PromptError::new(name, &error))?;
+        let text =
+            template.render(Serde(variables)).map_err(|error| PromptError::new(name, &error))?;
         Ok(text.trim().to_owned())
     }
 
     /// Returns the names of all templates, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.templates.templates().map(|(name, _)| name.to_owned()).collect();
+        let mut names: Vec<String> =
+            self.templates.templates().map(|(name, _)| name.to_owned()).collect();
         names.sort();
         names
     }
@@ -137,7 +140,9 @@ fn embedded() -> BTreeMap<String, String> {
 /// Reads the templates below a folder of the user, by name.
 fn read_dir(dir: &Path) -> Result<BTreeMap<String, String>, PromptError> {
     let mut templates = BTreeMap::new();
-    for entry in walkdir::WalkDir::new(dir).max_depth(4).sort_by_file_name().into_iter().take(MAX_TEMPLATES) {
+    for entry in
+        walkdir::WalkDir::new(dir).max_depth(4).sort_by_file_name().into_iter().take(MAX_TEMPLATES)
+    {
         let entry = entry.map_err(|error| PromptError::Read {
             path: error.path().unwrap_or(dir).to_owned(),
             source: error.into(),
@@ -150,7 +155,8 @@ fn read_dir(dir: &Path) -> Result<BTreeMap<String, String>, PromptError> {
             }
             fs_err::read_to_string(path)
         };
-        let source = read(path).map_err(|source| PromptError::Read { path: path.to_owned(), source })?;
+        let source =
+            read(path).map_err(|source| PromptError::Read { path: path.to_owned(), source })?;
         templates.insert(name, source);
     }
     Ok(templates)
@@ -158,7 +164,8 @@ fn read_dir(dir: &Path) -> Result<BTreeMap<String, String>, PromptError> {
 
 /// Turns the path of a template below its folder into its name.
 fn template_name(path: &Path) -> Option<String> {
-    let parts: Vec<&str> = path.components().map(|part| part.as_os_str().to_str()).collect::<Option<_>>()?;
+    let parts: Vec<&str> =
+        path.components().map(|part| part.as_os_str().to_str()).collect::<Option<_>>()?;
     parts.join("/").strip_suffix(SUFFIX).map(str::to_owned)
 }
 

@@ -252,7 +252,12 @@ pub async fn propose(
         start(events, projects::STAGE, Some(config.n_projects as u64));
         projects::run(&mut desk, &mut report).await?;
         let n_there = ProjectFolder::all_in(&config.output_dir)?.len();
-        finish(events, projects::STAGE, report.n_missing_projects == 0, format!("{n_there} projects"));
+        finish(
+            events,
+            projects::STAGE,
+            report.n_missing_projects == 0,
+            format!("{n_there} projects"),
+        );
     }
     let folders = ProjectFolder::all_in(&config.output_dir)?;
     if folders.is_empty() {
@@ -290,7 +295,10 @@ async fn propose_tasks(desk: &mut Desk<'_>, folders: &[ProjectFolder]) -> Result
     Ok(())
 }
 
-async fn propose_documents(desk: &mut Desk<'_>, folders: &[ProjectFolder]) -> Result<(), ProposeError> {
+async fn propose_documents(
+    desk: &mut Desk<'_>,
+    folders: &[ProjectFolder],
+) -> Result<(), ProposeError> {
     let events = desk.events;
     let mut n_tasks = 0;
     for folder in folders {

@@ -66,10 +66,12 @@ impl PromptError {
     /// Returns what the user may do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Read { .. } | Self::NoTemplates { .. } => {
-                Some("give a folder laid out like `prompts/` of the repository; it may hold some of the templates only")
+            Self::Read { .. } | Self::NoTemplates { .. } => Some(
+                "give a folder laid out like `prompts/` of the repository; it may hold some of the templates only",
+            ),
+            Self::Undefined { .. } => {
+                Some("`prompts/README.md` lists the variables of each template")
             }
-            Self::Undefined { .. } => Some("`prompts/README.md` lists the variables of each template"),
             Self::Unknown { .. } | Self::Syntax { .. } | Self::Fill { .. } => None,
         }
     }
@@ -82,7 +84,9 @@ impl PromptError {
         match error.kind() {
             ErrorKind::TemplateNotFound => PromptError::Unknown { name: missing(asked, error) },
             ErrorKind::SyntaxError => PromptError::Syntax { name, line, detail: detail() },
-            ErrorKind::UndefinedError => PromptError::Undefined { name, line, variable: variable(error) },
+            ErrorKind::UndefinedError => {
+                PromptError::Undefined { name, line, variable: variable(error) }
+            }
             _ => PromptError::Fill { name, line, detail: detail() },
         }
     }
@@ -106,6 +110,7 @@ fn missing(asked: &str, error: &Error) -> String {
 
 /// Returns the expression that was not defined, cut out of the template.
 fn variable(error: &Error) -> String {
-    let expression = error.template_source().zip(error.range()).and_then(|(source, range)| source.get(range));
+    let expression =
+        error.template_source().zip(error.range()).and_then(|(source, range)| source.get(range));
     expression.unwrap_or("a variable").trim().to_owned()
 }

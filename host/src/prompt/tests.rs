@@ -15,7 +15,8 @@ fn fill(files: &[(&str, &str)], name: &str, variables: &Value) -> String {
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
     }
-    let rendered = Prompts::from_dir(dir.path()).and_then(|prompts| prompts.render(name, variables));
+    let rendered =
+        Prompts::from_dir(dir.path()).and_then(|prompts| prompts.render(name, variables));
     rendered.unwrap_or_else(|error| format!("error: {error}"))
 }
 
@@ -24,7 +25,10 @@ fn every_prompt_is_rendered_as_reviewed() {
     let prompts = Prompts::embedded();
     for (name, variables) in samples() {
         let text = prompts.render(&name, &variables).unwrap();
-        assert!(!text.contains("{{") && !text.contains("{%") && !text.contains("\n\n\n"), "{name}:\n{text}");
+        assert!(
+            !text.contains("{{") && !text.contains("{%") && !text.contains("\n\n\n"),
+            "{name}:\n{text}"
+        );
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(name.replace('/', "__"), text);
         });
@@ -41,7 +45,8 @@ fn every_template_has_a_sample() {
 fn readme_lists_every_template_with_its_variables() {
     let readme = include_str!("../../../prompts/README.md");
     let rows: BTreeSet<&str> = readme.lines().filter(|line| line.starts_with("| `")).collect();
-    let expected: BTreeSet<String> = samples().iter().map(|(name, sample)| row(name, sample)).collect();
+    let expected: BTreeSet<String> =
+        samples().iter().map(|(name, sample)| row(name, sample)).collect();
     let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
     assert_eq!(rows, expected);
 }
@@ -55,7 +60,10 @@ fn every_variable_is_used() {
     for (name, sample) in samples() {
         let variables = variables_of(&prompts, &name);
         let given = keys(&sample);
-        assert!(variables.iter().all(|variable| given.contains(variable)), "{name} uses {variables:?}");
+        assert!(
+            variables.iter().all(|variable| given.contains(variable)),
+            "{name} uses {variables:?}"
+        );
         used.entry(given).or_default().extend(variables);
     }
     for (given, used) in used {
@@ -66,7 +74,8 @@ fn every_variable_is_used() {
 /// Returns the variables that a template uses, with those of the templates it includes.
 fn variables_of(prompts: &Prompts, name: &str) -> BTreeSet<String> {
     let template = prompts.templates.get_template(name).unwrap();
-    let mut variables: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+    let mut variables: BTreeSet<String> =
+        template.undeclared_variables(false).into_iter().collect();
     for include in template.source().split("{% include \"").skip(1) {
         variables.extend(variables_of(prompts, include.split('"').next().unwrap()));
     }
@@ -86,15 +95,36 @@ fn folder_of_the_user_comes_first_and_may_hold_some_templates_only() {
 #[test]
 fn errors_name_template_line_and_variable() {
     let check = |template: &str, expected: &str| {
-        assert_eq!(fill(&[("a/b.md.j2", template)], "a/b", &json!({"given": {"x": 1}, "list": [1]})), expected);
+        assert_eq!(
+            fill(&[("a/b.md.j2", template)], "a/b", &json!({"given": {"x": 1}, "list": [1]})),
+            expected
+        );
     };
     check("fine {{ given.x }}", "fine 1");
-    check("one\ntwo {{ missing }}", "error: template `a/b.md.j2` uses `missing` in line 2, which is not defined");
-    check("\n{{ given.y }}", "error: template `a/b.md.j2` uses `given.y` in line 2, which is not defined");
-    check("{% if nothing %}x{% endif %}", "error: template `a/b.md.j2` uses `nothing` in line 1, which is not defined");
-    check("{% for x in list %}\n{{ y }}{% endfor %}", "error: template `a/b.md.j2` uses `y` in line 2, which is not defined");
-    check("a\n{% if %}", "error: template `a/b.md.j2` has a syntax error in line 2: unexpected end of block");
-    check("{{ list | nofilter }}", "error: failed to fill template `a/b.md.j2` in line 1: filter nofilter is unknown");
+    check(
+        "one\ntwo {{ missing }}",
+        "error: template `a/b.md.j2` uses `missing` in line 2, which is not defined",
+    );
+    check(
+        "\n{{ given.y }}",
+        "error: template `a/b.md.j2` uses `given.y` in line 2, which is not defined",
+    );
+    check(
+        "{% if nothing %}x{% endif %}",
+        "error: template `a/b.md.j2` uses `nothing` in line 1, which is not defined",
+    );
+    check(
+        "{% for x in list %}\n{{ y }}{% endfor %}",
+        "error: template `a/b.md.j2` uses `y` in line 2, which is not defined",
+    );
+    check(
+        "a\n{% if %}",
+        "error: template `a/b.md.j2` has a syntax error in line 2: unexpected end of block",
+    );
+    check(
+        "{{ list | nofilter }}",
+        "error: failed to fill template `a/b.md.j2` in line 1: filter nofilter is unknown",
+    );
     check("{% include \"a/c\" %}", "error: there is no template `a/c.md.j2`");
 }
 
@@ -117,7 +147,11 @@ fn wrong_folders_are_told_apart() {
 
 #[test]
 fn text_of_a_project_is_never_read_as_a_template() {
-    let text = fill(&[("a.md.j2", "{{ text }}")], "a", &json!({"text": "{{ 1 + 1 }} {% raw %} <b> & \"q\""}));
+    let text = fill(
+        &[("a.md.j2", "{{ text }}")],
+        "a",
+        &json!({"text": "{{ 1 + 1 }} {% raw %} <b> & \"q\""}),
+    );
     assert_eq!(text, "{{ 1 + 1 }} {% raw %} <b> & \"q\"");
 }
 
@@ -129,5 +163,8 @@ fn keys(sample: &Value) -> Vec<String> {
 
 fn row(name: &str, sample: &Value) -> String {
     let variables: Vec<String> = keys(sample).iter().map(|key| format!("`{key}`")).collect();
-    format!("| `{name}` | {} |", if variables.is_empty() { "none".to_owned() } else { variables.join(", ") })
+    format!(
+        "| `{name}` | {} |",
+        if variables.is_empty() { "none".to_owned() } else { variables.join(", ") }
+    )
 }

@@ -69,7 +69,8 @@ pub(super) fn projects(answer: &str) -> Result<Vec<Result<Project, String>>, Str
         return Ok(tagged_projects(answer));
     }
     let text = json_text(answer)?;
-    let value: Value = serde_json::from_str(&text).map_err(|error| format!("its JSON cannot be read: {error}"))?;
+    let value: Value =
+        serde_json::from_str(&text).map_err(|error| format!("its JSON cannot be read: {error}"))?;
     let items = match value {
         Value::Array(items) => items,
         Value::Object(mut object) => match object.remove("projects") {
@@ -79,7 +80,9 @@ pub(super) fn projects(answer: &str) -> Result<Vec<Result<Project, String>>, Str
         _ => return Err("its JSON is no array of objects".to_owned()),
     };
     let items = items.into_iter().take(MAX_PROJECTS).enumerate();
-    Ok(items.map(|(idx, item)| json_project(&item).map_err(|why| format!("project {}: {why}", idx + 1))).collect())
+    Ok(items
+        .map(|(idx, item)| json_project(&item).map_err(|why| format!("project {}: {why}", idx + 1)))
+        .collect())
 }
 
 /// Returns what stands between `<tag>` and `</tag>`, or to the end if it is not closed.
@@ -102,7 +105,10 @@ pub(super) fn without_fence(answer: &str) -> &str {
 
 fn json_project(item: &Value) -> Result<Project, String> {
     let field = |names: &[&str]| {
-        let value = names.iter().find_map(|name| item.get(name)).ok_or_else(|| format!("`{}` is missing", names[0]))?;
+        let value = names
+            .iter()
+            .find_map(|name| item.get(name))
+            .ok_or_else(|| format!("`{}` is missing", names[0]))?;
         Ok::<String, String>(plain_lines(value))
     };
     project(
@@ -118,15 +124,23 @@ fn tagged_projects(answer: &str) -> Vec<Result<Project, String>> {
     pieces
         .map(|(idx, piece)| {
             let piece = format!("<proposed_project>{piece}");
-            let field = |name| tag(&piece, name).ok_or_else(|| format!("project {}: `{name}` is missing", idx + 1));
+            let field = |name| {
+                tag(&piece, name).ok_or_else(|| format!("project {}: `{name}` is missing", idx + 1))
+            };
             let names = ["proposed_project", "repo_name", "programming_language", "constraints"];
             let [description, name, language, constraints] = names.map(field);
-            project(description?, name?, language?, constraints?).map_err(|why| format!("project {}: {why}", idx + 1))
+            project(description?, name?, language?, constraints?)
+                .map_err(|why| format!("project {}: {why}", idx + 1))
         })
         .collect()
 }
 
-fn project(description: &str, name: &str, language: &str, constraints: &str) -> Result<Project, String> {
+fn project(
+    description: &str,
+    name: &str,
+    language: &str,
+    constraints: &str,
+) -> Result<Project, String> {
     let project = Project {
         project_description: description.to_owned(),
         repo_name: RepoName::sanitized(name).map_err(|error| error.to_string())?,
@@ -158,7 +172,9 @@ fn candidates(answer: &str) -> Vec<&str> {
     if !blocks.is_empty() {
         return blocks;
     }
-    let at_line = |at: &usize| answer[..*at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty());
+    let at_line = |at: &usize| {
+        answer[..*at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty())
+    };
     let starts_line = answer.match_indices(['{', '[']).map(|(at, _)| at).find(at_line);
     let in_line = || ["{\"", "[{", "[["].iter().filter_map(|start| answer.find(start)).min();
     starts_line.or_else(in_line).map(|at| &answer[at..]).into_iter().collect()
@@ -323,7 +339,10 @@ mod tests {
     #[test]
     fn line_breaks_in_strings_are_mended() {
         assert_eq!(json_text("{\"a\": \"x\ny\",\n}").unwrap(), "{\"a\": \"x\\ny\"}");
-        assert_eq!(json_text("{\"a\": \"a, ]\", \"b\": [1, ]}").unwrap(), "{\"a\": \"a, ]\", \"b\": [1]}");
+        assert_eq!(
+            json_text("{\"a\": \"a, ]\", \"b\": [1, ]}").unwrap(),
+            "{\"a\": \"a, ]\", \"b\": [1]}"
+        );
     }
 
     #[test]
@@ -341,7 +360,10 @@ mod tests {
         let start = "```json\n{\"first\": \"a long enough piece of text\", \"sec";
         assert_eq!(joined(start, "ond\": 1}"), format!("{start}ond\": 1}}"));
         assert_eq!(joined(start, "```json\nond\": 1}"), format!("{start}ond\": 1}}"));
-        assert_eq!(joined(start, "enough piece of text\", \"second\": 1}"), format!("{start}ond\": 1}}"));
+        assert_eq!(
+            joined(start, "enough piece of text\", \"second\": 1}"),
+            format!("{start}ond\": 1}}")
+        );
     }
 
     proptest! {

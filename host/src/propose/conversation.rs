@@ -96,7 +96,11 @@ impl Question<'_, '_> {
             self.report(false, &refusal.problems.join("; "));
             if self.n_repairs >= self.desk.config.max_repairs {
                 let n_asked = self.n_repairs + 1;
-                return Err(ProposeError::Unusable { stage: self.stage, n_asked, problems: refusal.problems });
+                return Err(ProposeError::Unusable {
+                    stage: self.stage,
+                    n_asked,
+                    problems: refusal.problems,
+                });
             }
             self.add_repair(text, refusal)?;
         }
@@ -107,7 +111,8 @@ impl Question<'_, '_> {
         let mut whole = String::new();
         let mut n_stopped = 0;
         for n_asked in 0..=self.desk.config.max_continuations {
-            let messages = if n_asked == 0 { self.messages.clone() } else { self.continuation(&whole)? };
+            let messages =
+                if n_asked == 0 { self.messages.clone() } else { self.continuation(&whole)? };
             let (text, finish) = self.ask(messages).await?;
             whole = if n_asked == 0 { text } else { answer::joined(&whole, &text) };
             let is_cut = finish == FinishReason::Length || answer::is_cut(&whole);
@@ -119,9 +124,13 @@ impl Question<'_, '_> {
         Ok(whole)
     }
 
-    async fn ask(&mut self, messages: Vec<Message>) -> Result<(String, FinishReason), ProposeError> {
+    async fn ask(
+        &mut self,
+        messages: Vec<Message>,
+    ) -> Result<(String, FinishReason), ProposeError> {
         let config = self.desk.config;
-        let n_answers = messages.iter().filter(|message| message.role == crate::model::Role::Assistant).count();
+        let n_answers =
+            messages.iter().filter(|message| message.role == crate::model::Role::Assistant).count();
         let purpose = Purpose {
             stage: self.stage.to_owned(),
             task: self.task.clone(),

@@ -169,17 +169,21 @@ impl ProposeError {
     /// Returns what the user may do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Unusable { .. } | Self::SetupRefused { .. } => {
-                Some("run the same command again: what is finished is kept; or try a stronger model")
+            Self::Unusable { .. } | Self::SetupRefused { .. } => Some(
+                "run the same command again: what is finished is kept; or try a stronger model",
+            ),
+            Self::NoProject { .. } => {
+                Some("propose a project first: `playpen propose projects --output DIR`")
             }
-            Self::NoProject { .. } => Some("propose a project first: `playpen propose projects --output DIR`"),
-            Self::NotReady { .. } => Some("run the earlier steps first, or `playpen propose` without a sub-command"),
+            Self::NotReady { .. } => {
+                Some("run the earlier steps first, or `playpen propose` without a sub-command")
+            }
             Self::ProjectFile { .. } | Self::TaskFile { .. } => {
                 Some("mend the file, or remove it to have it made again")
             }
-            Self::Model { .. } | Self::Record(_) => {
-                Some("run the same command again to go on: finished steps are kept and not paid for twice")
-            }
+            Self::Model { .. } | Self::Record(_) => Some(
+                "run the same command again to go on: finished steps are kept and not paid for twice",
+            ),
             _ => None,
         }
     }

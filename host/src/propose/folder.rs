@@ -44,7 +44,11 @@ impl ProjectFolder {
             return Ok(vec![ProjectFolder::new(output.to_owned())]);
         }
         let paths = list(output)?;
-        Ok(paths.into_iter().filter(|path| path.join("project.json").is_file()).map(ProjectFolder::new).collect())
+        Ok(paths
+            .into_iter()
+            .filter(|path| path.join("project.json").is_file())
+            .map(ProjectFolder::new)
+            .collect())
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -59,7 +63,8 @@ impl ProjectFolder {
 
     pub(super) fn project(&self) -> Result<Project, ProposeError> {
         let path = self.path.join("project.json");
-        serde_json::from_str(&read(&path)?).map_err(|source| ProposeError::ProjectFile { path, source })
+        serde_json::from_str(&read(&path)?)
+            .map_err(|source| ProposeError::ProjectFile { path, source })
     }
 
     pub(super) fn write_project(&self, project: &Project) -> Result<(), ProposeError> {
@@ -74,12 +79,17 @@ impl ProjectFolder {
             return Ok(None);
         }
         let text = read(&path)?;
-        let (file, issues) = TaskFile::from_json(&text).map_err(|source| ProposeError::TaskFile { path, source })?;
+        let (file, issues) =
+            TaskFile::from_json(&text).map_err(|source| ProposeError::TaskFile { path, source })?;
         let is_usable = issues.iter().all(|issue| issue.severity() == Severity::Note);
         Ok(is_usable.then_some((file.document, issues)))
     }
 
-    pub(super) fn write_tasks(&self, project: &Project, document: &TaskDocument) -> Result<(), ProposeError> {
+    pub(super) fn write_tasks(
+        &self,
+        project: &Project,
+        document: &TaskDocument,
+    ) -> Result<(), ProposeError> {
         write_file(&self.path.join("tasks.md"), render_markdown(document).as_bytes())?;
         let json = TaskFile::new(project, document.clone()).to_json();
         Ok(write_file(&self.path.join("tasks.json"), json.as_bytes())?)
@@ -93,9 +103,16 @@ impl ProjectFolder {
         self.path.join(number.document_path()).metadata().is_ok_and(|metadata| metadata.len() > 0)
     }
 
-    pub(super) fn write_document(&self, number: TaskNumber, text: &str) -> Result<(), ProposeError> {
+    pub(super) fn write_document(
+        &self,
+        number: TaskNumber,
+        text: &str,
+    ) -> Result<(), ProposeError> {
         create_dir(&self.path.join("tests"))?;
-        Ok(write_file(&self.path.join(number.document_path()), format!("{}\n", text.trim()).as_bytes())?)
+        Ok(write_file(
+            &self.path.join(number.document_path()),
+            format!("{}\n", text.trim()).as_bytes(),
+        )?)
     }
 
     /// Returns the files of the project as a tree.
@@ -133,20 +150,28 @@ pub(super) fn projects_to_avoid(dir: &Path) -> Result<Vec<Project>, ProposeError
     let mut files = vec![dir.join("project.json")];
     files.extend(list(dir)?.into_iter().map(file));
     files.dedup();
-    let read = |path: PathBuf| read(&path).ok().and_then(|text| serde_json::from_str::<Project>(&text).ok());
+    let read = |path: PathBuf| {
+        read(&path).ok().and_then(|text| serde_json::from_str::<Project>(&text).ok())
+    };
     Ok(files.into_iter().filter_map(read).collect())
 }
 
 /// Makes a folder with those above it.
 pub(super) fn create_dir(path: &Path) -> Result<(), ProposeError> {
-    fs_err::create_dir_all(path).map_err(|source| ProposeError::Folder { path: path.to_owned(), source })
+    fs_err::create_dir_all(path)
+        .map_err(|source| ProposeError::Folder { path: path.to_owned(), source })
 }
 
 fn list(dir: &Path) -> Result<Vec<PathBuf>, ProposeError> {
     let error = |source| ProposeError::Folder { path: dir.to_owned(), source };
     let entries = fs_err::read_dir(dir).map_err(error)?.take(MAX_FOLDERS);
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(error)?;
-    paths.retain(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')));
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(error)?;
+    paths.retain(|path| {
+        path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+    });
     paths.sort();
     Ok(paths)
 }

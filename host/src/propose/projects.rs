@@ -16,7 +16,10 @@ pub(super) const STAGE: &str = "projects";
 const MAX_LISTED: usize = 60;
 
 /// Proposes projects until the output folder has as many as were asked for.
-pub(super) async fn run(desk: &mut Desk<'_>, report: &mut ProposeReport) -> Result<(), ProposeError> {
+pub(super) async fn run(
+    desk: &mut Desk<'_>,
+    report: &mut ProposeReport,
+) -> Result<(), ProposeError> {
     let config = desk.config;
     create_dir(&config.output_dir)?;
     let there = ProjectFolder::all_in(&config.output_dir)?;
@@ -24,7 +27,8 @@ pub(super) async fn run(desk: &mut Desk<'_>, report: &mut ProposeReport) -> Resu
     if n_wanted == 0 {
         return Ok(());
     }
-    let mut earlier: Vec<Project> = there.iter().map(ProjectFolder::project).collect::<Result<_, _>>()?;
+    let mut earlier: Vec<Project> =
+        there.iter().map(ProjectFolder::project).collect::<Result<_, _>>()?;
     for dir in &config.avoid_dirs {
         earlier.extend(projects_to_avoid(dir)?);
     }
@@ -63,7 +67,10 @@ fn prompt(desk: &Desk<'_>, n_projects: usize, earlier: &[Project]) -> ProjectsPr
         difficulty: config.difficulty.name(),
         earlier: earlier[listed..]
             .iter()
-            .map(|project| EarlierProject { repo_name: project.repo_name.to_string(), summary: project.summary() })
+            .map(|project| EarlierProject {
+                repo_name: project.repo_name.to_string(),
+                summary: project.summary(),
+            })
             .collect(),
     }
 }
@@ -98,7 +105,8 @@ impl Selection {
                     if self.kept.len() == self.n_wanted {
                         break;
                     }
-                    let taken = project.map_err(|why| (None, why)).and_then(|project| self.take(project));
+                    let taken =
+                        project.map_err(|why| (None, why)).and_then(|project| self.take(project));
                     if let Err((repo_name, reason)) = taken {
                         problems.push(reason.clone());
                         self.refused.push(RefusedProject { repo_name, reason });
@@ -119,7 +127,10 @@ impl Selection {
     fn take(&mut self, project: Project) -> Result<(), (Option<String>, String)> {
         let name = project.repo_name.to_string();
         if !project.programming_language.to_lowercase().contains(&self.language.to_lowercase()) {
-            let reason = format!("`{name}` is in {} and not in {}", project.programming_language, self.language);
+            let reason = format!(
+                "`{name}` is in {} and not in {}",
+                project.programming_language, self.language
+            );
             return Err((Some(name), reason));
         }
         let fingerprint = Fingerprint::new(&project);
@@ -132,10 +143,15 @@ impl Selection {
     }
 
     fn wanted(&self, n_missing: usize) -> String {
-        let kept: Vec<String> = self.kept.iter().map(|project| format!("`{}`", project.repo_name)).collect();
+        let kept: Vec<String> =
+            self.kept.iter().map(|project| format!("`{}`", project.repo_name)).collect();
         if kept.is_empty() {
             return format!("Give all {n_missing} projects again.");
         }
-        format!("{} {} accepted. Give {n_missing} more, different from all before, and only those.", kept.join(", "), if kept.len() == 1 { "is" } else { "are" })
+        format!(
+            "{} {} accepted. Give {n_missing} more, different from all before, and only those.",
+            kept.join(", "),
+            if kept.len() == 1 { "is" } else { "are" }
+        )
     }
 }

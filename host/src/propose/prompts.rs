@@ -62,12 +62,8 @@ pub(crate) struct SetupPrompt {
     pub(crate) constraints: String,
     /// Why earlier attempts were refused; empty at the first.
     pub(crate) findings: Vec<String>,
-    /// Seconds that a command may take.
-    pub(crate) tool_wall_s: u64,
-    /// Characters that a tool's output may have.
-    pub(crate) observation_chars: usize,
-    /// Answers that the agent has.
-    pub(crate) steps: u32,
+    /// The text about tools.
+    pub(crate) tools: String,
 }
 
 /// Variables of `propose/test-docs`.

@@ -12,12 +12,14 @@ use super::{
     skeleton,
 };
 use crate::{
-    agent::{AgentRole, AgentRun, AgentStop, AgentTask, WORKSPACE, WritePolicy, open_sandbox, run_agent},
+    agent::{
+        AgentRole, AgentRun, AgentStop, AgentTask, WORKSPACE, WritePolicy, open_sandbox, run_agent,
+    },
     context::Context,
     progress::Progress,
     project::{Project, TaskDocument, TaskFile, render_markdown},
     record::write_json,
-    rollout::{git, merge::merge},
+    rollout::{git, merge::merge, prompts::ToolsPrompt},
 };
 use playpen_runtime::Tree;
 
@@ -52,7 +54,11 @@ pub(super) async fn run(desk: &mut Desk<'_>, folder: &ProjectFolder) -> Result<b
         }
         findings = found;
     }
-    Err(ProposeError::SetupRefused { project: name, n_attempts: desk.config.max_setup_attempts, findings })
+    Err(ProposeError::SetupRefused {
+        project: name,
+        n_attempts: desk.config.max_setup_attempts,
+        findings,
+    })
 }
 
 /// Commits what differs from the last commit of the project, if anything does.
@@ -110,15 +116,15 @@ fn agent_task(
     findings: Vec<String>,
 ) -> Result<AgentTask, ProposeError> {
     let config = desk.config;
+    let tools = desk.ctx.prompts.render("agent/tools", &ToolsPrompt::new(&config.setup_budget));
+    let tools = tools.map_err(|source| ProposeError::Prompt { stage: STAGE, source })?;
     let variables = SetupPrompt {
         repo_name: project.repo_name.to_string(),
         language: project.programming_language.clone(),
         project_description: project.project_description.clone(),
         constraints: project.constraints.clone(),
         findings,
-        tool_wall_s: config.setup_budget.tool_wall.as_secs(),
-        observation_chars: config.setup_budget.observation_chars,
-        steps: config.setup_budget.steps,
+        tools,
     };
     let render = |name| {
         let prompt = desk.ctx.prompts.render(name, &variables);
@@ -139,11 +145,18 @@ fn agent_task(
 }
 
 fn report(desk: &Desk<'_>, attempt: u32, run: &AgentRun, findings: &[String]) {
-    let summary = findings.first().map_or_else(|| run.stop.name().to_owned(), |first| {
-        format!("{} findings, the first: {first}", findings.len())
-    });
+    let summary = findings.first().map_or_else(
+        || run.stop.name().to_owned(),
+        |first| format!("{} findings, the first: {first}", findings.len()),
+    );
     let ok = findings.is_empty();
-    desk.events.event(&Progress::AttemptFinished { stage: STAGE.to_owned(), task: None, attempt, ok, summary });
+    desk.events.event(&Progress::AttemptFinished {
+        stage: STAGE.to_owned(),
+        task: None,
+        attempt,
+        ok,
+        summary,
+    });
 }
 
 /// The tree that the agent starts from: the task files and nothing else.

@@ -15,9 +15,46 @@ const MIN_PAIRS: usize = 12;
 
 /// Words that say nothing about a project.
 const STOP_WORDS: [&str; 40] = [
-    "a", "an", "and", "are", "as", "at", "be", "by", "can", "each", "for", "from", "in", "into", "is", "it", "its",
-    "line", "of", "on", "or", "python", "program", "project", "so", "such", "system", "that", "the", "their", "then",
-    "this", "to", "tool", "using", "which", "will", "with", "command", "implement",
+    "a",
+    "an",
+    "and",
+    "are",
+    "as",
+    "at",
+    "be",
+    "by",
+    "can",
+    "each",
+    "for",
+    "from",
+    "in",
+    "into",
+    "is",
+    "it",
+    "its",
+    "line",
+    "of",
+    "on",
+    "or",
+    "python",
+    "program",
+    "project",
+    "so",
+    "such",
+    "system",
+    "that",
+    "the",
+    "their",
+    "then",
+    "this",
+    "to",
+    "tool",
+    "using",
+    "which",
+    "will",
+    "with",
+    "command",
+    "implement",
 ];
 
 /// A project reduced to what it is compared by.
@@ -41,7 +78,9 @@ impl Fingerprint {
     /// Returns why the projects are taken for the same one, or `None` if they differ.
     pub(super) fn duplicate_of(&self, other: &Fingerprint) -> Option<String> {
         let name = &other.name;
-        if self.name == *name || (self.name_words == other.name_words && !self.name_words.is_empty()) {
+        if self.name == *name
+            || (self.name_words == other.name_words && !self.name_words.is_empty())
+        {
             return Some(format!("`{}` has the name of the earlier project `{name}`", self.name));
         }
         let n_common = self.pairs.intersection(&other.pairs).count();
@@ -49,7 +88,9 @@ impl Fingerprint {
         let n_shorter = self.pairs.len().min(other.pairs.len());
         let is_same = share(n_common, n_all) >= MAX_SIMILARITY
             || (n_shorter >= MIN_PAIRS && share(n_common, n_shorter) >= MAX_CONTAINMENT);
-        is_same.then(|| format!("`{}` describes nearly the same as the earlier project `{name}`", self.name))
+        is_same.then(|| {
+            format!("`{}` describes nearly the same as the earlier project `{name}`", self.name)
+        })
     }
 }
 
@@ -57,7 +98,9 @@ fn content_words(text: &str) -> Vec<String> {
     text.split(|c: char| !c.is_alphanumeric())
         .map(str::to_lowercase)
         .filter(|word| !word.is_empty() && !STOP_WORDS.contains(&word.as_str()))
-        .map(|word| word.strip_suffix('s').filter(|stem| stem.len() > 3).map_or(word.clone(), str::to_owned))
+        .map(|word| {
+            word.strip_suffix('s').filter(|stem| stem.len() > 3).map_or(word.clone(), str::to_owned)
+        })
         .collect()
 }
 
@@ -92,7 +135,11 @@ mod tests {
     fn same_words_in_another_order_of_sentences_are_the_same() {
         let other = "Inodes with direct and indirect blocks, directories, path lookup and a write-ahead journal that \
             survives a crash at any write. All this on a simulated block device with a bitmap allocator.";
-        check(("diskfs", other), ("blockfs", BLOCKFS), "`diskfs` describes nearly the same as the earlier project `blockfs`");
+        check(
+            ("diskfs", other),
+            ("blockfs", BLOCKFS),
+            "`diskfs` describes nearly the same as the earlier project `blockfs`",
+        );
     }
 
     #[test]

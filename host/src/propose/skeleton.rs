@@ -26,7 +26,11 @@ const MAX_LISTED: usize = 10;
 const GIT_WALL: Duration = Duration::from_secs(60);
 
 /// Returns what is wrong with the repository in `tree`; nothing if it can be kept.
-pub(super) async fn check(ctx: &Context, tree: &Tree, wall: Duration) -> Result<Vec<String>, CheckError> {
+pub(super) async fn check(
+    ctx: &Context,
+    tree: &Tree,
+    wall: Duration,
+) -> Result<Vec<String>, CheckError> {
     let sandbox = open(ctx, tree)?;
     let mut findings = judge(&look(&sandbox, wall).await?);
     if findings.is_empty() {
@@ -38,8 +42,13 @@ pub(super) async fn check(ctx: &Context, tree: &Tree, wall: Duration) -> Result<
 /// Tells whether git sees nothing in `tree` that is not committed.
 pub(super) async fn is_committed(ctx: &Context, tree: &Tree) -> Result<bool, CheckError> {
     let sandbox = open(ctx, tree)?;
-    let command = sandbox.command("git").args(["status", "--porcelain"]).cwd(WORKSPACE).limits(limits(GIT_WALL));
-    let outcome = command.output().await.map_err(|source| CheckError::Run { program: "git", source })?;
+    let command = sandbox
+        .command("git")
+        .args(["status", "--porcelain"])
+        .cwd(WORKSPACE)
+        .limits(limits(GIT_WALL));
+    let outcome =
+        command.output().await.map_err(|source| CheckError::Run { program: "git", source })?;
     if outcome.exit.code() != 0 {
         let message = String::from_utf8_lossy(&outcome.stderr).trim().to_owned();
         return Err(CheckError::Git { message: format!("`git status`: {message}") });
@@ -103,7 +112,14 @@ fn read(report: &Bytes) -> Look {
 }
 
 fn stopped(outcome: &Outcome) -> Option<String> {
-    let said = || String::from_utf8_lossy(&outcome.stderr).trim().lines().last().unwrap_or_default().to_owned();
+    let said = || {
+        String::from_utf8_lossy(&outcome.stderr)
+            .trim()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let failed = || format!("the check ended with status {}: {}", outcome.exit.code(), said());
     exit::describe(outcome.exit).or_else(|| (outcome.exit.code() != 0).then(failed))
 }
@@ -116,10 +132,14 @@ fn judge(look: &Look) -> Vec<String> {
     if found.modules.is_empty() && findings.is_empty() {
         findings.push("there is no Python module".to_owned());
     } else if found.stubs.is_empty() && findings.is_empty() {
-        findings.push("no function raises `NotImplementedError`; the tasks' functions must be there as stubs".to_owned());
+        findings.push(
+            "no function raises `NotImplementedError`; the tasks' functions must be there as stubs"
+                .to_owned(),
+        );
     }
     if found.implemented.len() > found.stubs.len() {
-        let listed: Vec<&str> = found.implemented.iter().take(MAX_LISTED).map(String::as_str).collect();
+        let listed: Vec<&str> =
+            found.implemented.iter().take(MAX_LISTED).map(String::as_str).collect();
         findings.push(format!(
             "{} functions are implemented and only {} are stubs, among the first: {}",
             found.implemented.len(),
@@ -149,10 +169,14 @@ async fn passing_tests(sandbox: &Sandbox, wall: Duration) -> Result<Vec<String>,
         .env(REPORT_FD_VARIABLE, REPORT_FD.to_string())
         .collect(REPORT_FD)
         .limits(limits(wall));
-    let outcome = command.output().await.map_err(|source| CheckError::Run { program: "python", source })?;
+    let outcome =
+        command.output().await.map_err(|source| CheckError::Run { program: "python", source })?;
     let report = TestReport::parse(outcome.collected.get(&REPORT_FD).unwrap_or(&Bytes::new()));
     let passed = report.results.iter().filter(|result| result.outcome == TestOutcome::Passed);
-    Ok(passed.take(MAX_LISTED).map(|result| format!("test `{}` passes already", result.id)).collect())
+    Ok(passed
+        .take(MAX_LISTED)
+        .map(|result| format!("test `{}` passes already", result.id))
+        .collect())
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use std::error::Error as _;
 pub(super) const STAGE: &str = "tasks";
 
 /// Breaks the project in `folder` into tasks, unless that is done.
-pub(super) async fn run(desk: &mut Desk<'_>, folder: &ProjectFolder) -> Result<Vec<TaskIssue>, ProposeError> {
+pub(super) async fn run(
+    desk: &mut Desk<'_>,
+    folder: &ProjectFolder,
+) -> Result<Vec<TaskIssue>, ProposeError> {
     if let Some((_, issues)) = folder.tasks()? {
         return Ok(issues);
     }
@@ -33,7 +36,8 @@ pub(super) async fn run(desk: &mut Desk<'_>, folder: &ProjectFolder) -> Result<V
 
 /// Reads tasks from an answer: Markdown between tags or alone, or JSON.
 fn read(text: &str, project: &Project) -> Result<(TaskDocument, Vec<TaskIssue>), Refusal> {
-    let refuse = |problems| Refusal { problems, wanted: "Give the whole task document again.".to_owned() };
+    let refuse =
+        |problems| Refusal { problems, wanted: "Give the whole task document again.".to_owned() };
     let (mut document, issues) = if is_markdown(text) {
         parse_markdown(answer::tag(text, "tasks").unwrap_or(answer::without_fence(text)))
     } else {
@@ -57,5 +61,6 @@ fn read(text: &str, project: &Project) -> Result<(TaskDocument, Vec<TaskIssue>),
 
 /// Tells whether an answer is written in the layout of `tasks.md`.
 fn is_markdown(text: &str) -> bool {
-    text.contains("<tasks>") || text.lines().any(|line| line.starts_with("## Phase") || line.starts_with("#### Task"))
+    text.contains("<tasks>")
+        || text.lines().any(|line| line.starts_with("## Phase") || line.starts_with("#### Task"))
 }

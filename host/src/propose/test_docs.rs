@@ -57,7 +57,8 @@ async fn write(
     task: &Task,
 ) -> Result<String, ProposeError> {
     let variables = prompt(project, document, task);
-    let mut question = desk.question(STAGE, "propose/test-docs", Some(task.number.to_string()), &variables)?;
+    let mut question =
+        desk.question(STAGE, "propose/test-docs", Some(task.number.to_string()), &variables)?;
     question.answer(|text| read(text, task)).await
 }
 
@@ -70,7 +71,10 @@ fn prompt(project: &Project, document: &TaskDocument, task: &Task) -> TestDocsPr
         tests: task
             .code_tests
             .iter()
-            .map(|test| NamedTest { name: test.name.clone(), description: test.description.clone() })
+            .map(|test| NamedTest {
+                name: test.name.clone(),
+                description: test.description.clone(),
+            })
             .collect(),
         earlier_tests: earlier
             .flat_map(|task| task.code_tests.iter().map(|test| (task.number, test)))
@@ -85,7 +89,8 @@ fn read(text: &str, task: &Task) -> Result<String, Refusal> {
     let text = answer::without_fence(text);
     let lower = text.to_lowercase();
     let is_missing = |name: &&str| !lower.contains(&name.to_lowercase());
-    let missing: Vec<&str> = task.code_tests.iter().map(|test| test.name.as_str()).filter(is_missing).collect();
+    let missing: Vec<&str> =
+        task.code_tests.iter().map(|test| test.name.as_str()).filter(is_missing).collect();
     let mut problems: Vec<String> =
         missing.iter().map(|name| format!("the test `{name}` is not in it by its name")).collect();
     if text.chars().count() < MIN_CHARS {

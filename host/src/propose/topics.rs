@@ -54,7 +54,8 @@ const TOPICS: [&str; 48] = [
 
 /// Draws `n` different topics. The same seed gives the same topics; more than there are gives all.
 pub(super) fn draw(n: usize, seed: u64) -> Vec<String> {
-    let mut order: Vec<(u64, &str)> = TOPICS.iter().map(|topic| (rank(seed, topic), *topic)).collect();
+    let mut order: Vec<(u64, &str)> =
+        TOPICS.iter().map(|topic| (rank(seed, topic), *topic)).collect();
     order.sort_unstable();
     order.into_iter().take(n).map(|(_, topic)| topic.to_owned()).collect()
 }

@@ -1,12 +1,14 @@
 //! What every template is filled with in tests: the structs that the stages use, with sample values.
 
-use crate::propose::prompts::{
-    ContinuePrompt, EarlierProject, EarlierTest, NamedTest, ProjectsPrompt, RepairPrompt, SetupPrompt, TasksPrompt,
-    TestDocsPrompt,
+use crate::{
+    propose::prompts::{
+        ContinuePrompt, EarlierProject, EarlierTest, NamedTest, ProjectsPrompt, RepairPrompt,
+        SetupPrompt, TasksPrompt, TestDocsPrompt,
+    },
+    rollout::prompts::samples as rollout,
 };
-use crate::rollout::sample_prompt;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Returns the variables of every template, by its name.
@@ -36,7 +38,10 @@ fn propose(samples: &mut BTreeMap<String, Value>) {
     let rest = ContinuePrompt { tail: "\"title\": \"Block dev".to_owned() };
     add(samples, &["propose/tasks-continue.user"], &rest);
     let repair = RepairPrompt {
-        problems: vec!["project 1: `constraints` is missing".to_owned(), "project 2: a field is empty".to_owned()],
+        problems: vec![
+            "project 1: `constraints` is missing".to_owned(),
+            "project 2: a field is empty".to_owned(),
+        ],
         wanted: "Propose exactly 2 projects.".to_owned(),
     };
     add(samples, &["propose/repair.user"], &repair);
@@ -46,7 +51,10 @@ fn projects() -> ProjectsPrompt {
     ProjectsPrompt {
         n_projects: 2,
         language: "Python".to_owned(),
-        topics: vec!["error-correcting codes".to_owned(), "consensus in a simulated network".to_owned()],
+        topics: vec![
+            "error-correcting codes".to_owned(),
+            "consensus in a simulated network".to_owned(),
+        ],
         difficulty: "medium",
         earlier: vec![EarlierProject {
             repo_name: "blockfs".to_owned(),
@@ -72,9 +80,7 @@ fn setup() -> SetupPrompt {
         project_description: "A file system on a simulated block device.".to_owned(),
         constraints: "Standard library only.".to_owned(),
         findings: vec!["`blockfs/device.py` cannot be imported: SyntaxError".to_owned()],
-        tool_wall_s: 60,
-        observation_chars: 16_000,
-        steps: 60,
+        tools: "(the text about tools)".to_owned(),
     }
 }
 
@@ -84,10 +90,16 @@ fn test_docs() -> TestDocsPrompt {
         number: "1.1.2".to_owned(),
         title: "Bitmap allocator".to_owned(),
         tests: vec![
-            NamedTest { name: "lowest first".to_owned(), description: "Three allocations give 0, 1, 2.".to_owned() },
+            NamedTest {
+                name: "lowest first".to_owned(),
+                description: "Three allocations give 0, 1, 2.".to_owned(),
+            },
             NamedTest { name: "full".to_owned(), description: String::new() },
         ],
-        earlier_tests: vec![EarlierTest { task: "1.1.1".to_owned(), name: "new device is zero".to_owned() }],
+        earlier_tests: vec![EarlierTest {
+            task: "1.1.1".to_owned(),
+            name: "new device is zero".to_owned(),
+        }],
         document: "# Project Description\n\n...".to_owned(),
     }
 }

@@ -1,0 +1,1 @@
+"""A file system on a simulated block device."""
