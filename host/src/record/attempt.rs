@@ -14,6 +14,10 @@ use std::{
 use super::{RecordError, create_all, unified_diff, write_file, write_json};
 use crate::atif::Trajectory;
 
+/// Events that the record of an attempt holds. Answers a guest that touches files in a loop: the
+/// events are in the host's memory until the attempt ends. The count of the rest is kept.
+pub const MAX_EVENTS: usize = 300_000;
+
 /// The folder of one attempt.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
@@ -88,14 +92,26 @@ struct Times {
 /// The audit of one sandbox, kept in memory until the attempt ends.
 #[derive(Debug, Default)]
 pub struct AttemptAudit {
-    events: Mutex<Vec<Event>>,
+    kept: Mutex<Kept>,
+}
+
+/// What is kept of an audit.
+#[derive(Debug, Default)]
+struct Kept {
+    events: Vec<Event>,
+    n_denied: u64,
+    n_unrecorded: u64,
 }
 
 impl AttemptAudit {
     /// Returns the number of accesses that were refused.
     pub fn n_denied(&self) -> u64 {
-        let events = self.events.lock();
-        events.iter().filter(|event| event.decision == Decision::Denied).count() as u64
+        self.kept.lock().n_denied
+    }
+
+    /// Returns the number of events that are not in the record, because it has [`MAX_EVENTS`].
+    pub fn n_unrecorded(&self) -> u64 {
+        self.kept.lock().n_unrecorded
     }
 
     /// Returns the events as JSON lines, and when each happened.
@@ -104,7 +120,7 @@ impl AttemptAudit {
     /// served. The lines are sorted by process instead, each process in its own order, and numbered
     /// again: this order is the same in every run, and the times tell the other one.
     fn lines(&self) -> (Vec<u8>, Vec<u64>) {
-        let mut events = self.events.lock().clone();
+        let mut events = self.kept.lock().events.clone();
         events.sort_by_key(|event| (event.pid, event.seq));
         let times = events.iter().map(|event| event.at_us).collect();
         let mut lines = vec![];
@@ -120,11 +136,76 @@ impl AttemptAudit {
 
 impl AuditSink for AttemptAudit {
     fn record(&self, event: &Event) {
-        self.events.lock().push(event.clone());
+        let mut kept = self.kept.lock();
+        kept.n_denied += u64::from(event.decision == Decision::Denied);
+        if kept.events.len() < MAX_EVENTS {
+            kept.events.push(event.clone());
+        } else {
+            kept.n_unrecorded += 1;
+        }
     }
 }
 
 /// Returns a duration in microseconds.
 pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AttemptAudit, AttemptRecord, MAX_EVENTS};
+    use playpen_runtime::audit::{AuditSink as _, Decision, Event, Op};
+    use std::time::Duration;
+
+    fn event(seq: u64, pid: u32, decision: Decision) -> Event {
+        Event {
+            seq,
+            at_us: 100 + seq,
+            pid,
+            argv0: "sh".into(),
+            op: Op::Stat,
+            path: Some(format!("f{seq}")),
+            resolved: None,
+            grant: None,
+            decision,
+            errno: None,
+            bytes_read: None,
+            bytes_written: None,
+            argv: None,
+            child: None,
+            status: None,
+        }
+    }
+
+    #[test]
+    fn processes_side_by_side_are_recorded_in_one_order() {
+        let write = |order: &[(u64, u32, &str)]| {
+            let audit = AttemptAudit::default();
+            for (seq, pid, path) in order {
+                let path = Some((*path).to_owned());
+                audit.record(&Event { path, ..event(*seq, *pid, Decision::Allowed) });
+            }
+            let dir = tempfile::tempdir().unwrap();
+            let record = AttemptRecord::create(dir.path().join("a")).unwrap();
+            record.write_audit(&audit, Duration::from_micros(5)).unwrap();
+            let read = |name| fs_err::read_to_string(record.path().join(name)).unwrap();
+            (read("audit.jsonl"), read("times.json").replace([' ', '\n'], ""))
+        };
+        let (one, times) = write(&[(0, 2, "a"), (1, 3, "b"), (2, 2, "c")]);
+        let (other, other_times) = write(&[(0, 2, "a"), (1, 2, "c"), (2, 3, "b")]);
+        assert_eq!(one, other);
+        assert_eq!(times, r#"{"elapsed_us":5,"audit_at_us":[100,102,101]}"#);
+        assert_eq!(other_times, r#"{"elapsed_us":5,"audit_at_us":[100,101,102]}"#);
+        let first: Event = serde_json::from_str(one.lines().next().unwrap()).unwrap();
+        assert_eq!((first.seq, first.at_us), (0, 0));
+    }
+
+    #[test]
+    fn a_flood_of_events_is_counted_and_not_kept() {
+        let audit = AttemptAudit::default();
+        for seq in 0..=MAX_EVENTS as u64 {
+            audit.record(&event(seq, 2, Decision::Denied));
+        }
+        assert_eq!((audit.n_denied(), audit.n_unrecorded()), (MAX_EVENTS as u64 + 1, 1));
+    }
 }

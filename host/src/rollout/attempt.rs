@@ -83,6 +83,8 @@ struct AttemptVerdict {
     n_model_calls: u64,
     n_tool_calls: u64,
     n_denied: u64,
+    /// Events that `audit.jsonl` had no room for.
+    n_unrecorded: u64,
 }
 
 /// Digests of what an attempt began with and what it handed in.
@@ -151,6 +153,7 @@ impl Work<'_> {
             n_model_calls: run.n_model_calls,
             n_tool_calls: run.n_tool_calls,
             n_denied: run.n_denied,
+            n_unrecorded: audit.n_unrecorded(),
         };
         Ok(HandedIn { merged, run, record, verdict })
     }

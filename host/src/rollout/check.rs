@@ -41,6 +41,9 @@ const OPTIONS: [&str; 9] = [
     "--continue-on-collection-errors",
 ];
 
+/// Characters kept of a line.
+const MAX_LINE_CHARS: usize = 300;
+
 /// Why a check could not be made. What the tests do is never among these.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -126,6 +129,7 @@ impl Checker<'_> {
             exit_code: is_regular.then(|| outcome.exit.code()),
             stopped: exit::describe(outcome.exit),
             report: TestReport::parse(&report),
+            last_words: last_line(&outcome.stderr),
         })
     }
 
@@ -135,4 +139,11 @@ impl Checker<'_> {
         let policy = AgentRole::Implementer.policy();
         open_sandbox(self.ctx, tree.clone(), &policy, None).map_err(CheckError::Sandbox)
     }
+}
+
+/// Returns the last line of what was printed, cut to a width for people.
+fn last_line(printed: &[u8]) -> String {
+    let text = String::from_utf8_lossy(printed);
+    let line = text.trim().lines().last().unwrap_or_default();
+    line.trim_start_matches("E ").trim().chars().take(MAX_LINE_CHARS).collect()
 }

@@ -108,9 +108,17 @@ pub struct Run {
     pub stopped: Option<String>,
     /// What the plugin wrote.
     pub report: TestReport,
+    /// The last line on standard error: where pytest does not come to its end, the cause is there.
+    pub last_words: String,
 }
 
 impl Run {
+    /// Returns the reason that pytest did not come to its end.
+    fn incomplete(&self) -> Reason {
+        let status = self.exit_code.map_or(-1, i64::from);
+        Reason::ReportIncomplete { status, said: self.last_words.clone() }
+    }
+
     /// Returns what is wrong with the run as a whole, whatever the tests did.
     fn flaws(&self, allowed: &[i64]) -> Vec<Reason> {
         if let Some(how) = &self.stopped {
@@ -129,9 +137,7 @@ impl Run {
             (Some(reported), actual) => {
                 flaws.push(Reason::StatusMismatch { reported, actual: actual.unwrap_or(-1) });
             }
-            (None, actual) => {
-                flaws.push(Reason::ReportIncomplete { status: actual.unwrap_or(-1) });
-            }
+            (None, _) => flaws.push(self.incomplete()),
         }
         let (_, repeated) = self.report.by_id();
         flaws.extend(repeated.iter().map(|id| Reason::DuplicateId { id: (*id).to_owned() }));
@@ -179,7 +185,9 @@ pub fn collect(
     if run.report.n_malformed > 0 {
         reasons.push(Reason::ReportMalformed { n_lines: run.report.n_malformed });
     }
-    if reasons.is_empty() && frozen.is_empty() {
+    if run.report.exit_status.is_none() {
+        reasons.push(run.incomplete());
+    } else if reasons.is_empty() && frozen.is_empty() {
         reasons.push(Reason::NoTests);
     }
     (Verdict::new(Gate::Collect, reasons), frozen)

@@ -80,7 +80,7 @@ fn judge(paths: &[&String], findings: &Bytes, outcome: &Outcome) -> (Verdict, Ve
             .unwrap_or_else(|| format!("ended with status {}: {last}", outcome.exit.code()));
         reasons.push(Reason::Stopped { how });
     } else if reasons.is_empty() && files.len() != paths.len() {
-        reasons.push(Reason::ReportIncomplete { status: 0 });
+        reasons.push(Reason::ReportIncomplete { status: 0, said: String::new() });
     }
     (Verdict::new(Gate::Parse, reasons), files)
 }

@@ -76,7 +76,7 @@ fn create(path: &str, text: &str) -> ChatResponse {
 }
 
 /// What the scripted model does: one list of answers for each attempt.
-fn script(purpose: &Purpose) -> Result<ChatResponse, ModelError> {
+fn script(purpose: &Purpose) -> ChatResponse {
     let task = purpose.task.clone().unwrap_or_default();
     let answers = match (purpose.stage.as_str(), task.as_str(), purpose.attempt) {
         ("test_writer", "1.1.1", 1) => vec![create("tests/test_1_1_1.py", ADD_TESTS)],
@@ -97,14 +97,14 @@ fn script(purpose: &Purpose) -> Result<ChatResponse, ModelError> {
         }
         other => panic!("nothing is scripted for {other:?}"),
     };
-    Ok(answers.get(purpose.turn as usize - 1).cloned().unwrap_or_else(finish))
+    answers.get(purpose.turn as usize - 1).cloned().unwrap_or_else(finish)
 }
 
 /// Runs the rollout into a folder of its own; `None` where there is no image.
 async fn run(
     repo: &Path,
 ) -> Option<(Result<RolloutReport, RolloutError>, TempDir, Arc<ScriptedModel>)> {
-    let model = Arc::new(ScriptedModel::new(script));
+    let model = Arc::new(ScriptedModel::new(|purpose| Ok(script(purpose))));
     let ctx = context(model.clone())?;
     let folder = tempfile::tempdir().unwrap();
     let config = RolloutConfig::new(repo, folder.path(), "scripted");
@@ -221,7 +221,9 @@ async fn a_model_that_cannot_be_asked_ends_the_run_and_keeps_the_records() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_that_hold_no_project_are_named() {
-    let Some(ctx) = context(Arc::new(ScriptedModel::new(script))) else { return };
+    let Some(ctx) = context(Arc::new(ScriptedModel::new(|purpose| Ok(script(purpose))))) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let check = async |repo: &Path| {
         let config = RolloutConfig::new(repo, folder.path(), "scripted");

@@ -112,6 +112,8 @@ pub enum Reason {
     ReportIncomplete {
         /// The status of the process.
         status: i64,
+        /// The last line on its standard error.
+        said: String,
     },
     /// pytest reported one status and its process returned another.
     StatusMismatch {
@@ -162,10 +164,10 @@ impl fmt::Display for Reason {
             Self::ReportMalformed { n_lines } => {
                 write!(f, "{n_lines} lines of the test report were not written by the reporter")
             }
-            Self::ReportIncomplete { status } => write!(
-                f,
-                "the test process ended with status {status} before pytest came to its end"
-            ),
+            Self::ReportIncomplete { status, said } => {
+                write!(f, "the test process ended with status {status} before pytest did")?;
+                if said.is_empty() { Ok(()) } else { write!(f, ": {said}") }
+            }
             Self::StatusMismatch { reported, actual } => {
                 write!(f, "pytest announced status {reported}, but its process returned {actual}")
             }

@@ -34,7 +34,12 @@ fn run(lines: &[&str], status: u8) -> Run {
     }
     let finish = serde_json::json!({"event": "finish", "exitstatus": status});
     report.push_str(&finish.to_string());
-    Run { exit_code: Some(status), stopped: None, report: TestReport::parse(&Bytes::from(report)) }
+    Run {
+        exit_code: Some(status),
+        stopped: None,
+        last_words: String::new(),
+        report: TestReport::parse(&Bytes::from(report)),
+    }
 }
 
 fn set(ids: &[&str]) -> BTreeSet<String> {
@@ -160,7 +165,7 @@ fn a_process_that_leaves_early_is_refused() {
     run.report.exit_status = None;
     assert_snapshot!(show(&pass_after(&run, &frozen(&["t.py::a"]), &set(&[]))), @r"
     pass_after refused
-    - the test process ended with status 0 before pytest came to its end
+    - the test process ended with status 0 before pytest did
     ");
 }
 
@@ -179,6 +184,7 @@ fn a_limit_is_a_reason() {
         exit_code: None,
         stopped: Some("stopped: it took longer than it may".to_owned()),
         report: TestReport::default(),
+        last_words: String::new(),
     };
     let verdict = pass_after(&run, &frozen(&["t.py::a"]), &set(&[]));
     assert!(matches!(verdict.reasons.first(), Some(Reason::Stopped { .. })));
@@ -249,6 +255,17 @@ fn other_import_errors_are_the_tests_own() {
     - `t.py` cannot be collected: ModuleNotFoundError: No module named 'numpy'
     - `v.py` cannot be collected: NameError: name 'x' is not defined
     - `conftest.py` cannot be collected: No module named 'blockfs'
+    ");
+}
+
+#[test]
+fn a_conftest_that_fails_is_told() {
+    let mut run = run(&[], 4);
+    run.report.exit_status = None;
+    run.last_words = "NameError: name 'x' is not defined".to_owned();
+    assert_snapshot!(collected(&run, &[file("t.py", &["test_a"])], &[]).0, @r"
+    collect refused
+    - the test process ended with status 4 before pytest did: NameError: name 'x' is not defined
     ");
 }
 
