@@ -226,6 +226,30 @@ impl Sandbox {
 
     /// Starts to describe a sandbox whose only programs are the given modules (each a WASI command,
     /// placed at `/bin/NAME`): for trying the kernel without an image.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use playpen_runtime::{Engine, EngineConfig, Exit, Sandbox};
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let guest = r#"(module
+    ///   (import "wasi_snapshot_preview1" "fd_write"
+    ///     (func $write (param i32 i32 i32 i32) (result i32)))
+    ///   (memory (export "memory") 1)
+    ///   (data (i32.const 0) "\08\00\00\00\06\00\00\00hello\0a")
+    ///   (func (export "_start")
+    ///     (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
+    /// let engine = Engine::new(EngineConfig::default())?;
+    /// let sandbox =
+    ///     Sandbox::with_modules(&engine, vec![("hello".to_owned(), wat::parse_str(guest)?)]).build()?;
+    /// let outcome = sandbox.command("hello").output().await?;
+    /// assert_eq!(outcome.exit, Exit::Code(0));
+    /// assert_eq!(outcome.stdout, "hello\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_modules(engine: &Engine, modules: Vec<(String, Vec<u8>)>) -> SandboxBuilder {
         let mut root = Tree::new();
         for (name, _) in &modules {
