@@ -104,7 +104,7 @@ fn innermost(error: &Error) -> &Error {
 /// Returns the template that is not there: the one asked for, or one that it includes, which stands in
 /// quotes in the detail of the error.
 fn missing(asked: &str, error: &Error) -> String {
-    let quoted = error.detail().and_then(|detail| detail.split('"').nth(1));
+    let quoted = error.detail().and_then(|detail| detail.split(['"', '\'']).nth(1));
     quoted.unwrap_or(asked).to_owned()
 }
 
