@@ -228,6 +228,18 @@ async fn deadline_holds_over_all_attempts() {
 }
 
 #[tokio::test]
+async fn deadline_holds_within_one_attempt() {
+    let server = server(vec![completion("late").set_delay(Duration::from_secs(4))]).await;
+    let config = ClientConfig {
+        timeout: Duration::from_mins(1),
+        deadline: Duration::from_millis(300),
+        ..config(&server.uri())
+    };
+    let error = chat(config).await.unwrap_err();
+    assert!(matches!(error, ModelError::Timeout { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn unreachable_endpoint_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

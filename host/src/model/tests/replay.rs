@@ -163,19 +163,25 @@ async fn equal_requests_at_once_are_asked_once() {
 async fn miss_shows_the_nearest_record_and_the_first_difference() {
     let folder = tempfile::tempdir().unwrap();
     let long = "All tests pass but one, which is `test_mount_reads_superblock`: ";
-    let recorded =
-        [asking("unlike"), asking(&format!("{long}it fails with AssertionError at line 12."))];
+    let nearest = asking(&format!("{long}it fails with AssertionError at line 14."));
+    let mut recorded: Vec<_> =
+        (0..8).map(|number| asking(&format!("All {number} tests pass."))).collect();
+    recorded.push(nearest.clone());
     record(folder.path(), &recorded).await;
+    // Neither the first nor the last name in the folder would be right.
+    let digests: Vec<_> = recorded.iter().map(ChatRequest::digest).collect();
+    assert_ne!(digests.iter().min(), Some(&nearest.digest()));
+    assert_ne!(digests.iter().max(), Some(&nearest.digest()));
     let requested = asking(&format!("{long}it fails with ValueError at line 12."));
     let error = replay(folder.path(), &requested).await.unwrap_err();
     let shown = format!("{error}\nhint: {}", error.hints().join(""));
     let shown = shown
         .replace(&folder.path().display().to_string(), "DIR")
         .replace(&requested.digest().to_string(), "REQUESTED")
-        .replace(&recorded[1].digest().to_string(), "SECOND");
+        .replace(&nearest.digest().to_string(), "NEAREST");
     assert_snapshot!(shown, @r#"
-    no recorded answer for request `REQUESTED` in `DIR`; the nearest of 2 records is `SECOND`, and the first difference is at `messages[4].content`:
-      recorded:  ..."_mount_reads_superblock`: it fails with AssertionError at line 12."
+    no recorded answer for request `REQUESTED` in `DIR`; the nearest of 9 records is `NEAREST`, and the first difference is at `messages[4].content`:
+      recorded:  ..."_mount_reads_superblock`: it fails with AssertionError at line 14."
       requested: ..."_mount_reads_superblock`: it fails with ValueError at line 12."
     hint: record again with `--record` if prompts, tools or model changed on purpose
     "#);
