@@ -20,6 +20,7 @@
 
 pub mod audit;
 mod clock;
+mod command;
 mod engine;
 mod errno;
 mod fd;
@@ -34,6 +35,7 @@ mod vfs;
 mod wasi;
 
 pub use self::{
+    command::{Command, Outcome, RunError},
     engine::{Engine, EngineConfig, EngineError, ModuleError, available_slots},
     errno::Errno,
     fd::{OutputSink, StdinWriter, Stream},
@@ -41,7 +43,7 @@ pub use self::{
     limits::{LimitKind, Limits, Usage},
     preinit::{PreinitError, preinit},
     process::{Exit, Incident, IncidentKind, TrapKind},
-    sandbox::{Command, Outcome, RunError, Sandbox, SandboxBuilder, SandboxError, Snapshot},
+    sandbox::{Sandbox, SandboxBuilder, SandboxError, Snapshot},
     tree::{
         Change, ChangeKind, EntryKind, ExportError, ImportError, ImportOptions, Tree, TreeEntry,
         TreeError,

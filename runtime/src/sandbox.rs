@@ -3,16 +3,15 @@
 use crate::{
     audit::{AuditLog, AuditSink},
     clock::Clock,
+    command::{Command, DEFAULT_PATH},
     engine::Engine,
-    errno::Errno,
-    fd::{Capture, Description, Flags, Kind, OutputSink, RandomSource, StdinWriter, Stream, pipe},
+    fd::RandomSource,
     image::{Image, Programs},
-    limits::{Limits, Usage},
-    process::{Exit, Incident, Job, Kernel, Start},
+    limits::Limits,
+    process::{Job, Kernel},
     tree::Tree,
     vfs::{Mount, MountError, Rule, Vfs, standard_devices},
 };
-use bytes::Bytes;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -32,38 +31,6 @@ pub enum SandboxError {
         #[from]
         source: MountError,
     },
-}
-
-/// Why a command could not be started. What the guest does once it runs is an [`Outcome`].
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// There is no such program in the sandbox, or it cannot be run.
-    #[error("failed to start `{program}` in the sandbox")]
-    Start {
-        /// The program as it was asked for.
-        program: String,
-        /// `ENOENT`, `EACCES` and so on, as for `execve(2)`.
-        #[source]
-        source: Errno,
-    },
-}
-
-/// What came of a command.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// How it ended.
-    pub exit: Exit,
-    /// What it wrote to descriptor 1.
-    pub stdout: Bytes,
-    /// What it wrote to descriptor 2.
-    pub stderr: Bytes,
-    /// What it wrote to the other descriptors that were to be collected.
-    pub collected: BTreeMap<u32, Bytes>,
-    /// What it and everything it started used.
-    pub usage: Usage,
-    /// What went wrong in any process of its tree.
-    pub incidents: Vec<Incident>,
 }
 
 /// Describes a sandbox to be made; see [`Sandbox::builder`].
@@ -178,9 +145,6 @@ pub struct Sandbox {
     settings: Arc<Settings>,
 }
 
-/// Where programs are looked for unless a command says otherwise.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
 impl Sandbox {
     /// Starts to describe a sandbox on an image.
     ///
@@ -281,18 +245,8 @@ impl Sandbox {
 
     /// Describes a command to be run; a name without a slash is looked for in `PATH`.
     pub fn command(&self, program: impl Into<String>) -> Command {
-        Command {
-            sandbox: self.clone(),
-            program: program.into(),
-            args: vec![],
-            env: self.settings.env.clone(),
-            cwd: self.settings.cwd.clone(),
-            limits: self.settings.limits.clone(),
-            stdin: Input::Bytes(Bytes::new()),
-            inputs: BTreeMap::new(),
-            collect: vec![],
-            sink: None,
-        }
+        let Settings { env, cwd, limits } = (*self.settings).clone();
+        Command::new(Arc::clone(&self.kernel), program.into(), env, cwd, limits)
     }
 
     /// Makes another sandbox that starts from this one's files as they are now; it has the same
@@ -355,214 +309,4 @@ fn host_random() -> RandomSource {
 pub struct Snapshot {
     /// The trees; the image's is at `""`.
     pub trees: BTreeMap<String, Tree>,
-}
-
-#[derive(Debug)]
-enum Input {
-    Bytes(Bytes),
-    Pipe(Option<crate::fd::PipeReader>),
-}
-
-/// A command to be run in a sandbox.
-pub struct Command {
-    sandbox: Sandbox,
-    program: String,
-    args: Vec<String>,
-    env: BTreeMap<String, String>,
-    cwd: String,
-    limits: Limits,
-    stdin: Input,
-    inputs: BTreeMap<u32, Bytes>,
-    collect: Vec<u32>,
-    sink: Option<Arc<dyn OutputSink>>,
-}
-
-impl fmt::Debug for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Command")
-            .field("program", &self.program)
-            .field("args", &self.args)
-            .field("cwd", &self.cwd)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Command {
-    /// Adds an argument.
-    #[must_use]
-    pub fn arg(mut self, arg: impl Into<String>) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    /// Adds arguments.
-    #[must_use]
-    pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-
-    /// Sets a variable.
-    #[must_use]
-    pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.env.insert(key.into(), value.into());
-        self
-    }
-
-    /// Sets the directory that the command starts in.
-    #[must_use]
-    pub fn cwd(mut self, cwd: impl Into<String>) -> Self {
-        self.cwd = cwd.into();
-        self
-    }
-
-    /// Sets the limits of this command and everything that it starts.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Gives the command its whole standard input; without this it is empty.
-    #[must_use]
-    pub fn stdin(mut self, data: impl Into<Bytes>) -> Self {
-        self.stdin = Input::Bytes(data.into());
-        self
-    }
-
-    /// Makes standard input a pipe; returns its writing end.
-    pub fn stdin_pipe(&mut self) -> StdinWriter {
-        let (reader, writer) = pipe();
-        self.stdin = Input::Pipe(Some(reader));
-        StdinWriter(writer)
-    }
-
-    /// Opens a descriptor from which the command can read the given bytes.
-    #[must_use]
-    pub fn input(mut self, fd: u32, data: impl Into<Bytes>) -> Self {
-        self.inputs.insert(fd, data.into());
-        self
-    }
-
-    /// Opens a descriptor whose output is found in [`Outcome::collected`].
-    #[must_use]
-    pub fn collect(mut self, fd: u32) -> Self {
-        self.collect.push(fd);
-        self
-    }
-
-    /// Shows output while it is written, besides collecting it.
-    #[must_use]
-    pub fn watch(mut self, sink: Arc<dyn OutputSink>) -> Self {
-        self.sink = Some(sink);
-        self
-    }
-
-    /// Runs the command to its end, and ends everything that it started.
-    ///
-    /// Dropping the future ends the command too.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the program cannot be started; whatever it does later is an [`Outcome`].
-    pub async fn output(mut self) -> Result<Outcome, RunError> {
-        let job = Job::new(Arc::clone(&self.sandbox.kernel), self.limits.clone());
-        let guard = Abandon(Arc::clone(&job));
-        let captures = self.captures(&job);
-        let fds = self.descriptors(&captures);
-        let pid = self.start(&job, &fds)?;
-        let (exit, incidents) = job.finish(pid).await;
-        drop(guard);
-        let mut collected: BTreeMap<u32, Bytes> =
-            captures.iter().map(|(fd, capture)| (*fd, capture.take())).collect();
-        let mut take = |fd| collected.remove(&fd).unwrap_or_default();
-        let (stdout, stderr) = (take(1), take(2));
-        let usage = job.budget.usage(job.elapsed());
-        Ok(Outcome { exit, stdout, stderr, collected, usage, incidents })
-    }
-
-    fn captures(&self, job: &Job) -> BTreeMap<u32, Arc<Capture>> {
-        let stream = |fd| match fd {
-            1 => Stream::Stdout,
-            2 => Stream::Stderr,
-            fd => Stream::Other(fd),
-        };
-        let capture = |fd: &u32| {
-            let (budget, sink) = (Arc::clone(&job.budget), self.sink.clone());
-            (*fd, Arc::new(Capture::new(stream(*fd), budget, sink)))
-        };
-        [1, 2].iter().chain(&self.collect).map(capture).collect()
-    }
-
-    fn descriptors(
-        &mut self,
-        captures: &BTreeMap<u32, Arc<Capture>>,
-    ) -> Vec<(u32, Arc<Description>)> {
-        let read = Flags { read: true, ..Flags::default() };
-        let write = Flags { write: true, ..Flags::default() };
-        let stdin = match &mut self.stdin {
-            Input::Bytes(data) => Description::input(std::mem::take(data)),
-            Input::Pipe(reader) => {
-                let reader = reader.take().expect("taken once");
-                Description::new(Kind::PipeReader(reader), read)
-            }
-        };
-        let mut fds = vec![(0, Arc::new(stdin))];
-        let inputs = std::mem::take(&mut self.inputs);
-        fds.extend(inputs.into_iter().map(|(fd, data)| (fd, Arc::new(Description::input(data)))));
-        let output = |capture: &Arc<Capture>| {
-            Arc::new(Description::new(Kind::Capture(Arc::clone(capture)), write))
-        };
-        fds.extend(captures.iter().map(|(fd, capture)| (*fd, output(capture))));
-        fds
-    }
-
-    fn start(&self, job: &Arc<Job>, fds: &[(u32, Arc<Description>)]) -> Result<u32, RunError> {
-        let mut argv = vec![self.program.clone()];
-        argv.extend(self.args.iter().cloned());
-        let env = self.env.iter().map(|(key, value)| format!("{key}={value}"));
-        let env: Vec<String> = env.collect();
-        let mut result = Err(Errno::NOENT);
-        for path in self.candidates() {
-            let start = Start {
-                path,
-                argv: argv.clone(),
-                env: env.clone(),
-                cwd: self.cwd.clone(),
-                fds: fds.to_vec(),
-                parent: None,
-                umask: 0o022,
-                own_session: true,
-                group: None,
-            };
-            match start.start(job) {
-                Err(Errno::NOENT | Errno::NOTDIR) => {}
-                // What cannot be run here may be found further on.
-                Err(Errno::ACCES) => result = Err(Errno::ACCES),
-                other => {
-                    result = other;
-                    break;
-                }
-            }
-        }
-        result.map_err(|source| RunError::Start { program: self.program.clone(), source })
-    }
-
-    fn candidates(&self) -> Vec<String> {
-        if self.program.contains('/') {
-            return vec![self.program.clone()];
-        }
-        let path = self.env.get("PATH").map_or(DEFAULT_PATH, String::as_str);
-        path.split(':').map(|dir| crate::path::absolute(dir, &self.program)).collect()
-    }
-}
-
-/// Ends the job of a command whose future is dropped.
-#[derive(Debug)]
-struct Abandon(Arc<Job>);
-
-impl Drop for Abandon {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
 }

@@ -23,6 +23,7 @@
 mod device;
 mod host_dir;
 mod mount;
+mod open;
 mod operate;
 mod resolve;
 mod rights;
@@ -31,7 +32,8 @@ mod stat;
 pub(crate) use self::{
     device::standard_devices,
     host_dir::{HostFile, stat_of},
-    operate::{Actor, At, OpenFlags, Opened, SetTimes, blank_event, set_times},
+    open::{OpenFlags, Opened},
+    operate::{Actor, At, SetTimes, blank_event, set_times},
     resolve::{Found, NodeId},
     stat::{DirEntry, FileType, Stat},
 };

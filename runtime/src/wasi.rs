@@ -22,9 +22,11 @@
 
 mod fds;
 mod guest;
+mod io;
 mod paths;
 mod poll;
 mod processes;
+mod sockets;
 
 use self::guest::Guest;
 use crate::{
@@ -125,7 +127,7 @@ impl Wait {
         match self {
             Self::Turn => tokio::task::yield_now().await,
             Self::Descriptor(description, readiness) => {
-                std::future::poll_fn(|cx| fds::poll_ready(&description, readiness, cx)).await;
+                std::future::poll_fn(|cx| io::poll_ready(&description, readiness, cx)).await;
             }
         }
     }
@@ -158,19 +160,19 @@ fn define_files(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "fd_filestat_get": fds::filestat_get, (fd: u32, out: u32);
         "fd_filestat_set_size": fds::filestat_set_size, (fd: u32, size: u64);
         "fd_filestat_set_times": fds::filestat_set_times, (fd: u32, accessed: u64, modified: u64, flags: u32);
-        "fd_pread": fds::pread, (fd: u32, iovs: u32, n_iovs: u32, offset: u64, out: u32);
+        "fd_pread": io::pread, (fd: u32, iovs: u32, n_iovs: u32, offset: u64, out: u32);
         "fd_prestat_dir_name": fds::prestat_dir_name, (fd: u32, path: u32, len: u32);
         "fd_prestat_get": fds::prestat_get, (fd: u32, out: u32);
-        "fd_pwrite": fds::pwrite, (fd: u32, iovs: u32, n_iovs: u32, offset: u64, out: u32);
+        "fd_pwrite": io::pwrite, (fd: u32, iovs: u32, n_iovs: u32, offset: u64, out: u32);
         "fd_readdir": fds::readdir, (fd: u32, buf: u32, len: u32, cookie: u64, out: u32);
         "fd_renumber": fds::renumber, (from: u32, to: u32);
-        "fd_seek": fds::seek, (fd: u32, offset: i64, whence: u32, out: u32);
+        "fd_seek": io::seek, (fd: u32, offset: i64, whence: u32, out: u32);
         "fd_sync": fds::sync, (fd: u32);
-        "fd_tell": fds::tell, (fd: u32, out: u32);
+        "fd_tell": io::tell, (fd: u32, out: u32);
     }
     blocking! { linker, PREVIEW1;
-        "fd_read": fds::read, (fd: u32, iovs: u32, n_iovs: u32, out: u32);
-        "fd_write": fds::write, (fd: u32, iovs: u32, n_iovs: u32, out: u32);
+        "fd_read": io::read, (fd: u32, iovs: u32, n_iovs: u32, out: u32);
+        "fd_write": io::write, (fd: u32, iovs: u32, n_iovs: u32, out: u32);
     }
     Ok(())
 }
@@ -204,10 +206,10 @@ fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
     }
     immediate! { linker, PREVIEW1;
         "proc_raise": processes::raise, (signal: u32);
-        "sock_accept": fds::sock_accept, (fd: u32, _flags: u32, _out: u32);
-        "sock_recv": fds::sock_recv, (fd: u32, _iovs: u32, _n: u32, _flags: u32, _out: u32, _oflags: u32);
-        "sock_send": fds::sock_send, (fd: u32, _iovs: u32, _n: u32, _flags: u32, _out: u32);
-        "sock_shutdown": fds::sock_shutdown, (fd: u32, _how: u32);
+        "sock_accept": sockets::accept, (fd: u32, _flags: u32, _out: u32);
+        "sock_recv": sockets::recv, (fd: u32, _iovs: u32, _n: u32, _flags: u32, _out: u32, _oflags: u32);
+        "sock_send": sockets::send, (fd: u32, _iovs: u32, _n: u32, _flags: u32, _out: u32);
+        "sock_shutdown": sockets::shutdown, (fd: u32, _how: u32);
     }
     Ok(())
 }

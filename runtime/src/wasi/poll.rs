@@ -1,6 +1,6 @@
 //! `poll_oneoff`: waiting for descriptors and clocks at once.
 
-use super::{Guest, PREVIEW1, fds};
+use super::{Guest, PREVIEW1, io};
 use crate::{
     errno::{Errno, SysResult},
     fd::{Description, Kind, Readiness},
@@ -174,7 +174,7 @@ impl Subscription {
             Err(errno) => return Some(Event { errno: Some(*errno), ..event }),
             Ok(description) => description,
         };
-        if fds::poll_ready(description, *readiness, cx).is_pending() {
+        if io::poll_ready(description, *readiness, cx).is_pending() {
             return None;
         }
         let (n_bytes, hangup) = match &description.kind {

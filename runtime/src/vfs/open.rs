@@ -1,0 +1,177 @@
+//! Opening files, and reading programs for starting them.
+
+use super::{
+    At, Found, HostFile, NodeId, Vfs, mount::Backing, operate::Actor, resolve::Place, rights::Want,
+    stat::FileType,
+};
+use crate::{
+    audit::Op,
+    errno::{Errno, SysResult},
+    tree::{Content, Device, Node, ProcessFile},
+};
+use std::sync::Arc;
+
+/// How a file is to be opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OpenFlags {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    pub(crate) create: bool,
+    pub(crate) exclusive: bool,
+    pub(crate) truncate: bool,
+    pub(crate) directory: bool,
+    /// Permission bits of a file that is created.
+    pub(crate) mode: u32,
+}
+
+/// What [`Vfs::open`] opened.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// A file of a tree; held until [`Vfs::release`].
+    File(NodeId),
+    /// A directory; held until [`Vfs::release`].
+    Directory(NodeId),
+    /// A file of the host.
+    Host(HostFile),
+    /// A device.
+    Device(Device),
+    /// A file of `/proc/self`.
+    Process(ProcessFile),
+    /// A duplicate of a descriptor of the caller.
+    Descriptor(u32),
+}
+
+/// How much of a program in a directory of the host is read to tell what it is.
+const MAX_PROGRAM_HEAD_BYTES: u64 = 4096;
+
+impl Vfs {
+    /// Opens what a path names.
+    pub(crate) fn open(
+        &mut self,
+        actor: &Actor,
+        at: At<'_>,
+        flags: OpenFlags,
+    ) -> SysResult<(Opened, String)> {
+        let changes = flags.write || flags.truncate;
+        let op = if changes || flags.create { Op::OpenWrite } else { Op::OpenRead };
+        let at = At { follow: at.follow && !(flags.create && flags.exclusive), ..at };
+        let place = self.locate(actor, op, at)?;
+        // Opening an existing file with O_CREAT for reading changes nothing.
+        let writes = changes || (flags.create && place.found.is_none());
+        let is_device = matches!(place.found, Some(Found::Descriptor(_)))
+            || matches!(place.found, Some(Found::Node(node)) if self.device(node).is_some());
+        let want = if writes && !is_device { Want::Write } else { Want::Read };
+        let opened = self.operate((actor, op, at.path), &place, want, |vfs| {
+            vfs.open_place(actor, &place, at.follow, flags)
+        })?;
+        Ok((opened, place.path))
+    }
+
+    fn open_place(
+        &mut self,
+        actor: &Actor,
+        place: &Place,
+        follow: bool,
+        flags: OpenFlags,
+    ) -> SysResult<Opened> {
+        let node = match place.found {
+            Some(_) if flags.create && flags.exclusive => return Err(Errno::EXIST),
+            Some(Found::Descriptor(number)) => return Ok(Opened::Descriptor(number)),
+            Some(Found::Node(node)) => node,
+            None if flags.create && !flags.directory => {
+                return self.create_file(actor, place, flags);
+            }
+            None => return Err(Errno::NOENT),
+        };
+        if self.link_target(node)?.is_some() {
+            debug_assert!(!follow, "a link at the end was walked");
+            return Err(Errno::LOOP);
+        }
+        if self.is_directory(node) {
+            if flags.write || flags.truncate || (flags.create && !flags.directory) {
+                return Err(Errno::ISDIR);
+            }
+            self.hold(node);
+            return Ok(Opened::Directory(node));
+        }
+        if flags.directory || place.wants_directory {
+            return Err(Errno::NOTDIR);
+        }
+        self.open_file(node, flags)
+    }
+
+    fn open_file(&mut self, node: NodeId, flags: OpenFlags) -> SysResult<Opened> {
+        match self.device(node) {
+            Some(Device::Process(ProcessFile::Root | ProcessFile::Cwd | ProcessFile::Exe)) => {
+                return Err(Errno::ACCES);
+            }
+            Some(Device::Process(_)) if flags.write => return Err(Errno::ACCES),
+            Some(Device::Process(file)) => return Ok(Opened::Process(file)),
+            Some(device) => return Ok(Opened::Device(device)),
+            None => {}
+        }
+        if let Backing::Host(dir) = &self.mounted(node).backing {
+            let path = dir.path_of(node.ino).ok_or(Errno::NOENT)?;
+            let file = dir.open(&path, flags.read, flags.write || flags.truncate, None, false)?;
+            if flags.truncate {
+                file.set_len(0).map_err(|error| Errno::from_io(&error))?;
+            }
+            return Ok(Opened::Host(file));
+        }
+        if flags.truncate && self.size_of(node)? > 0 {
+            self.set_len(node, 0)?;
+        }
+        self.hold(node);
+        Ok(Opened::File(node))
+    }
+
+    fn create_file(&mut self, actor: &Actor, place: &Place, flags: OpenFlags) -> SysResult<Opened> {
+        if place.wants_directory {
+            return Err(Errno::ISDIR);
+        }
+        let (parent, name) = place.entry.as_ref().ok_or(Errno::NOENT)?;
+        if let Backing::Host(dir) = &self.mounted(*parent).backing {
+            let path = dir.child_path(parent.ino, name)?;
+            let create = Some(flags.mode);
+            let file = dir.open(&path, flags.read, true, create, flags.exclusive)?;
+            return Ok(Opened::Host(file));
+        }
+        self.check_file(&actor.budget, *parent)?;
+        let node = Node::File(Content::default());
+        let ino = self.create(*parent, name, node, flags.mode)?;
+        let node = NodeId { mount: parent.mount, ino };
+        self.hold(node);
+        Ok(Opened::File(node))
+    }
+
+    /// Reads a program's file for starting it; the kind of refusal is `execve(2)`'s. Returns the
+    /// content, the canonical path and the grant.
+    pub(crate) fn program(&mut self, at: At<'_>) -> SysResult<(bytes::Bytes, String, Arc<str>)> {
+        let place = self.resolve(at.dir, at.path, true)?;
+        let verdict = self.decide(&place.path, place.mount, Want::Read);
+        if let Some(errno) = verdict.refusal {
+            return Err(errno);
+        }
+        let Some(Found::Node(node)) = place.found else { return Err(Errno::NOENT) };
+        let stat = self.stat_node(node)?;
+        if stat.kind != FileType::RegularFile || stat.mode & 0o111 == 0 {
+            return Err(Errno::ACCES);
+        }
+        let content = match &self.mounted(node).backing {
+            Backing::Tree(tree) => match tree.inode(node.ino).map(|inode| &inode.node) {
+                Some(Node::File(content)) => content.to_bytes(),
+                _ => return Err(Errno::ACCES),
+            },
+            Backing::Host(dir) => {
+                use std::io::Read as _;
+                let path = dir.path_of(node.ino).ok_or(Errno::NOENT)?;
+                let file = dir.open(&path, true, false, None, false)?;
+                let mut head = vec![];
+                let read = file.take(MAX_PROGRAM_HEAD_BYTES).read_to_end(&mut head);
+                read.map_err(|error| Errno::from_io(&error))?;
+                head.into()
+            }
+        };
+        Ok((content, place.path, verdict.grant))
+    }
+}
