@@ -2,7 +2,18 @@
 //! files only.
 
 fn main() {
-    for dir in ["edit", "git", "patches", "playpen-sys", "python", "root", "shell", "steps", "tools", "zig"] {
+    for dir in [
+        "edit",
+        "git",
+        "patches",
+        "playpen-sys",
+        "python",
+        "root",
+        "shell",
+        "steps",
+        "tools",
+        "zig",
+    ] {
         println!("cargo::rerun-if-changed=../{dir}");
     }
 }

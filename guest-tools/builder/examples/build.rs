@@ -13,8 +13,13 @@ struct Lines;
 impl Progress for Lines {
     fn event(&self, event: &BuildEvent<'_>) {
         match event {
-            BuildEvent::Started(s) => eprintln!("[{}/{}] {}: {} (about {:?})", s.index, s.total, s.step, s.about, s.expected),
-            BuildEvent::Finished(s) => eprintln!("[{}/{}] {}: {:.1?}", s.index, s.total, s.step, s.elapsed),
+            BuildEvent::Started(s) => eprintln!(
+                "[{}/{}] {}: {} (about {:?})",
+                s.index, s.total, s.step, s.about, s.expected
+            ),
+            BuildEvent::Finished(s) => {
+                eprintln!("[{}/{}] {}: {:.1?}", s.index, s.total, s.step, s.elapsed)
+            }
             BuildEvent::Running(_) => {}
             other => eprintln!("{other:?}"),
         }

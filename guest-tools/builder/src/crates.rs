@@ -5,14 +5,21 @@ use std::path::{Path, PathBuf};
 use crate::error::BuildError;
 use crate::graph::StepContext;
 use crate::patches::{Patch, PatchError};
-use crate::{process, sources};
+use crate::process;
+use crate::steps::{PATCHED_CRATES, PATCHED_PYTHON};
 
-/// The patch folder that is not a crate's.
-const CPYTHON: &str = "cpython-3.13.5";
+/// The manifest of a package that does nothing but depend on what is to be fetched.
+const FETCH: &str = r#"[package]
+name = "fetch"
+version = "0.0.0"
+edition = "2024"
+[workspace]
+[dependencies]
+"#;
 
 /// Copies each crate that we change out of cargo's registry and patches the copy.
 pub(crate) fn patch_crates(context: &StepContext<'_>) -> Result<(), BuildError> {
-    let patches = load(sources::folders("patches").into_iter().filter(|folder| folder != CPYTHON), context)?;
+    let patches = load(&PATCHED_CRATES, context)?;
     fetch(&patches, context)?;
     for patch in patches {
         let source = find(&patch.id()).ok_or_else(|| not_fetched(&patch.id()))?;
@@ -25,7 +32,7 @@ pub(crate) fn patch_crates(context: &StepContext<'_>) -> Result<(), BuildError> 
 
 /// Unpacks the files of CPython that we change and patches them.
 pub(crate) fn patch_python(context: &StepContext<'_>) -> Result<(), BuildError> {
-    let patch = Patch::load(CPYTHON).map_err(|source| refused(context, source))?;
+    let patch = Patch::load(PATCHED_PYTHON).map_err(|source| refused(context, source))?;
     let tarball = context.dep("python-sources").join("python.tar");
     let tarball = tarball.to_string_lossy();
     let mut args = vec!["-xf", &tarball, "--strip-components=1", "--wildcards"];
@@ -35,8 +42,12 @@ pub(crate) fn patch_python(context: &StepContext<'_>) -> Result<(), BuildError> 
     patch.apply(context.out).map_err(|source| refused(context, source))
 }
 
-fn load(folders: impl Iterator<Item = String>, context: &StepContext<'_>) -> Result<Vec<Patch>, BuildError> {
-    folders.map(|folder| Patch::load(&folder)).collect::<Result<_, _>>().map_err(|source| refused(context, source))
+fn load(folders: &[&str], context: &StepContext<'_>) -> Result<Vec<Patch>, BuildError> {
+    folders
+        .iter()
+        .map(|folder| Patch::load(folder))
+        .collect::<Result<_, _>>()
+        .map_err(|source| refused(context, source))
 }
 
 /// Has cargo download and unpack what is not in its registry yet.
@@ -45,10 +56,14 @@ fn fetch(patches: &[Patch], context: &StepContext<'_>) -> Result<(), BuildError>
     if missing.is_empty() {
         return Ok(());
     }
-    let mut manifest = "[package]\nname = \"fetch\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n".to_owned();
-    for patch in missing {
-        manifest += &format!("{} = {{ version = \"={}\", default-features = false }}\n", patch.package, patch.version);
-    }
+    let needs = |patch: &Patch| {
+        format!(
+            "{} = {{ version = \"={}\", default-features = false }}\n",
+            patch.package, patch.version
+        )
+    };
+    let dependencies: Vec<String> = missing.into_iter().map(needs).collect();
+    let manifest = format!("{FETCH}{}", dependencies.concat());
     let doing = || BuildError::io("write a manifest for cargo fetch");
     fs_err::create_dir_all(context.work.join("src")).map_err(doing())?;
     fs_err::write(context.work.join("src/lib.rs"), "").map_err(doing())?;
@@ -59,7 +74,10 @@ fn fetch(patches: &[Patch], context: &StepContext<'_>) -> Result<(), BuildError>
 /// The unpacked source of a crate in cargo's registry, whichever index it came from.
 fn find(id: &str) -> Option<PathBuf> {
     let registries = fs_err::read_dir(process::cargo_home().join("registry/src")).ok()?;
-    registries.filter_map(Result::ok).map(|entry| entry.path().join(id)).find(|dir| dir.join("Cargo.toml").is_file())
+    registries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().join(id))
+        .find(|dir| dir.join("Cargo.toml").is_file())
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
@@ -79,13 +97,19 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn run(program: &str, args: &[&str], dir: &Path, context: &StepContext<'_>) -> Result<(), BuildError> {
-    let status = process::logged(program, args, dir, context.log).map_err(BuildError::io(format!("run `{program}`")))?;
+fn run(
+    program: &str,
+    args: &[&str],
+    dir: &Path,
+    context: &StepContext<'_>,
+) -> Result<(), BuildError> {
+    let status = process::logged(program, args, dir, context.log)
+        .map_err(BuildError::io(format!("run `{program}`")))?;
     if status.success() { Ok(()) } else { Err(context.failed()) }
 }
 
 fn refused(context: &StepContext<'_>, source: PatchError) -> BuildError {
-    BuildError::Patch { step: context.step.to_owned(), source }
+    BuildError::Patch { step: context.step.to_owned(), source: Box::new(source) }
 }
 
 fn not_fetched(id: &str) -> BuildError {

@@ -43,8 +43,10 @@ pub(crate) fn apply(original: &[u8], script: &[u8]) -> Result<Vec<u8>, EdError> 
     let mut text = Text { lines: lines(original), current: 0 };
     let mut input = lines(script).into_iter().enumerate().map(|(i, l)| (i + 1, l));
     while let Some((number, line)) = input.next() {
-        let command = Command::parse(line)
-            .ok_or_else(|| EdError::Command { line: number, text: String::from_utf8_lossy(line).into_owned() })?;
+        let command = Command::parse(line).ok_or_else(|| EdError::Command {
+            line: number,
+            text: String::from_utf8_lossy(line).into_owned(),
+        })?;
         let insert = if command.inserts() { read_insert(number, &mut input)? } else { Vec::new() };
         text.run(number, &command, insert)?;
     }
@@ -94,7 +96,12 @@ impl Command {
 }
 
 impl<'a> Text<'a> {
-    fn run(&mut self, line: usize, command: &Command, insert: Vec<&'a [u8]>) -> Result<(), EdError> {
+    fn run(
+        &mut self,
+        line: usize,
+        command: &Command,
+        insert: Vec<&'a [u8]>,
+    ) -> Result<(), EdError> {
         match *command {
             Command::Append(at) => {
                 let at = at.unwrap_or(self.current);
@@ -111,7 +118,8 @@ impl<'a> Text<'a> {
             }
             Command::DropFirstByte => {
                 self.check(line, self.current, self.current)?;
-                if let Some(text) = self.current.checked_sub(1).and_then(|i| self.lines.get_mut(i)) {
+                if let Some(text) = self.current.checked_sub(1).and_then(|i| self.lines.get_mut(i))
+                {
                     *text = text.get(1..).unwrap_or_default();
                 }
             }
@@ -128,7 +136,11 @@ impl<'a> Text<'a> {
     fn check(&self, line: usize, first: usize, last: usize) -> Result<(), EdError> {
         let lines = self.lines.len();
         if last > lines || first > last {
-            return Err(EdError::Address { line, address: if last > lines { last } else { first }, lines });
+            return Err(EdError::Address {
+                line,
+                address: if last > lines { last } else { first },
+                lines,
+            });
         }
         Ok(())
     }
@@ -181,7 +193,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs_err::write(dir.path().join("old"), old).unwrap();
         fs_err::write(dir.path().join("new"), new).unwrap();
-        let out = std::process::Command::new("diff").args(["-e", "old", "new"]).current_dir(dir.path()).output();
+        let out = std::process::Command::new("diff")
+            .args(["-e", "old", "new"])
+            .current_dir(dir.path())
+            .output();
         out.unwrap().stdout
     }
 

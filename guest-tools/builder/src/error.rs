@@ -14,7 +14,9 @@ pub enum BuildError {
     #[error("the guests cannot be built without {}", names(.0))]
     Prerequisites(Vec<Missing>),
     /// Not enough room before the build starts.
-    #[error("the build needs {needed_mib} MiB of free disk at `{path}`, where {free_mib} MiB are free")]
+    #[error(
+        "the build needs {needed_mib} MiB of free disk at `{path}`, where {free_mib} MiB are free"
+    )]
     NoSpace {
         /// The home directory.
         path: PathBuf,
@@ -48,7 +50,7 @@ pub enum BuildError {
         step: String,
         /// What does not fit.
         #[source]
-        source: PatchError,
+        source: Box<PatchError>,
     },
     /// The snapshot of the interpreter, or the packing of the image.
     #[error("step `{step}` cannot {doing}")]

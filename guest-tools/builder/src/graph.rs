@@ -79,7 +79,11 @@ impl StepContext<'_> {
 
     /// The error for a program that ended badly, with the end of the log.
     pub(crate) fn failed(&self) -> BuildError {
-        BuildError::Step { step: self.step.to_owned(), log: self.log.to_owned(), tail: tail(self.log) }
+        BuildError::Step {
+            step: self.step.to_owned(),
+            log: self.log.to_owned(),
+            tail: tail(self.log),
+        }
     }
 }
 
@@ -110,7 +114,11 @@ impl Graph {
     }
 
     /// The result of a step, built if it is not there.
-    pub(crate) fn ensure(&self, target: &str, progress: &dyn Progress) -> Result<PathBuf, BuildError> {
+    pub(crate) fn ensure(
+        &self,
+        target: &str,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, BuildError> {
         if let Some(dir) = self.cached(target) {
             return Ok(dir);
         }
@@ -128,7 +136,8 @@ impl Graph {
 
     /// Removes results that no step of this graph has, and scratch space.
     fn prune(&self) -> Result<(), BuildError> {
-        let keep: Vec<PathBuf> = self.steps.iter().map(|s| self.store.entry(s.name, self.key(s.name))).collect();
+        let keep: Vec<PathBuf> =
+            self.steps.iter().map(|s| self.store.entry(s.name, self.key(s.name))).collect();
         self.store.prune(&keep)
     }
 
@@ -143,7 +152,8 @@ impl Graph {
         if let Some(parent) = path.parent() {
             fs_err::create_dir_all(parent).map_err(doing())?;
         }
-        let options = fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let options =
+            fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = options.map_err(doing())?.into_parts().0;
         let mut told = false;
         loop {
@@ -197,7 +207,9 @@ impl Graph {
         fs_err::create_dir_all(&path).map_err(BuildError::io("make the guests' cache"))?;
         let needed_mib = plan.iter().map(|step| step.disk_mib).sum();
         match free_mib(&path) {
-            Some(free_mib) if free_mib < needed_mib => Err(BuildError::NoSpace { path, needed_mib, free_mib }),
+            Some(free_mib) if free_mib < needed_mib => {
+                Err(BuildError::NoSpace { path, needed_mib, free_mib })
+            }
             _ => Ok(()),
         }
     }
@@ -222,13 +234,14 @@ impl Graph {
         progress.event(&BuildEvent::Started(status(Duration::ZERO)));
         let mut last = Duration::ZERO;
         let mut tick = |elapsed: Duration| {
-            if elapsed - last >= TICK {
+            if elapsed.saturating_sub(last) >= TICK {
                 last = elapsed;
                 progress.event(&BuildEvent::Running(status(elapsed)));
             }
             !progress.interrupted()
         };
-        let deps = step.after.iter().map(|name| (*name, self.store.entry(name, self.key(name)))).collect();
+        let deps =
+            step.after.iter().map(|name| (*name, self.store.entry(name, self.key(name)))).collect();
         let context = StepContext { step: step.name, work: &work, out: &out, deps, log: &log };
         self.act(step, &context, &mut tick).map_err(|error| self.full(step, error))?;
         self.store.commit(step.name, key, &out, start.elapsed())?;
@@ -279,7 +292,9 @@ impl Graph {
     fn full(&self, step: &Step, error: BuildError) -> BuildError {
         let path = self.store.shared();
         match free_mib(&path) {
-            Some(free) if free < FULL_MIB => BuildError::DiskFull { path, step: step.name.to_owned() },
+            Some(free) if free < FULL_MIB => {
+                BuildError::DiskFull { path, step: step.name.to_owned() }
+            }
             _ => error,
         }
     }
@@ -302,7 +317,9 @@ fn key(step: &Step, keys: &BTreeMap<&'static str, Key>) -> Key {
     add(&step.salt);
     if let Action::Script { file, env } = &step.action {
         env.iter().for_each(|(name, value)| add(format!("{name}={value}").as_bytes()));
-        for (path, content) in script_sources(file, step.sources).iter().flat_map(|path| sources::files(path)) {
+        for (path, content) in
+            script_sources(file, step.sources).iter().flat_map(|path| sources::files(path))
+        {
             add(path.as_bytes());
             add(content);
         }
@@ -368,7 +385,9 @@ fn free_mib(path: &Path) -> Option<u64> {
 }
 
 fn tail(log: &Path) -> String {
-    let text = fs_err::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let text = fs_err::read(log)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }

@@ -48,14 +48,19 @@ pub(crate) fn snapshot(context: &StepContext<'_>) -> Result<(), BuildError> {
     let wasm = read(&context.dep("python-link").join("python.wasm"))?;
     let root = root(context)?;
     let failed = |doing| move |source| runtime(context, doing, source);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|e| failed("start the snapshot's engine")(e.into()))?;
     let snapshot = runtime.block_on(async {
         let config = EngineConfig { cache_dir: None, slots: SLOTS };
-        let engine = Engine::new(config).map_err(|e| failed("start the snapshot's engine")(e.into()))?;
-        preinit(&engine, &wasm, START_UP, &root).await.map_err(|e| failed("snapshot the interpreter")(e.into()))
+        let engine =
+            Engine::new(config).map_err(|e| failed("start the snapshot's engine")(e.into()))?;
+        preinit(&engine, &wasm, START_UP, &root)
+            .await
+            .map_err(|e| failed("snapshot the interpreter")(e.into()))
     })?;
-    fs_err::write(context.out.join("python.wasm"), snapshot).map_err(BuildError::io("write the snapshot"))
+    fs_err::write(context.out.join("python.wasm"), snapshot)
+        .map_err(BuildError::io("write the snapshot"))
 }
 
 /// Packs the guests and the files they see.
@@ -124,7 +129,12 @@ mod tests {
         let mut tree = Tree::new();
         furnish(&mut tree).unwrap();
         assert!(tree.read("etc/passwd").unwrap().starts_with(b"root:x:0:0:"));
-        let find = |path: &str| tree.walk().into_iter().find(|entry| entry.path == path).map(|entry| entry.mode & 0o7777);
+        let find = |path: &str| {
+            tree.walk()
+                .into_iter()
+                .find(|entry| entry.path == path)
+                .map(|entry| entry.mode & 0o7777)
+        };
         assert_eq!(find("tmp"), Some(0o1777));
         assert_eq!(find("usr/bin/pytest"), Some(0o755));
         assert_eq!(find("etc/os-release"), Some(0o644));

@@ -22,9 +22,9 @@ mod store;
 
 use std::path::{Path, PathBuf};
 
+pub use ed::EdError;
 pub use error::BuildError;
 pub use patches::PatchError;
-pub use ed::EdError;
 pub use prerequisites::Missing;
 pub use progress::{BuildEvent, Progress, Silent, StepStatus};
 
@@ -70,7 +70,11 @@ impl BuildOptions {
 /// # Errors
 ///
 /// [`BuildError`]; its [`hint`](BuildError::hint) says what to do. What is built so far is kept.
-pub fn ensure(spec: &ImageSpec, options: &BuildOptions, progress: &dyn Progress) -> Result<PathBuf, BuildError> {
+pub fn ensure(
+    spec: &ImageSpec,
+    options: &BuildOptions,
+    progress: &dyn Progress,
+) -> Result<PathBuf, BuildError> {
     let image = graph(&options.home, options.jobs).ensure(steps::IMAGE, progress)?;
     publish(&options.home.join("images"), &spec.name, &image)?;
     Ok(image)
@@ -92,7 +96,11 @@ fn publish(images: &Path, name: &str, image: &Path) -> Result<(), BuildError> {
 
 /// Builds one step's result, for those who work on the guests.
 #[doc(hidden)]
-pub fn ensure_step(step: &str, options: &BuildOptions, progress: &dyn Progress) -> Result<PathBuf, BuildError> {
+pub fn ensure_step(
+    step: &str,
+    options: &BuildOptions,
+    progress: &dyn Progress,
+) -> Result<PathBuf, BuildError> {
     graph(&options.home, options.jobs).ensure(step, progress)
 }
 

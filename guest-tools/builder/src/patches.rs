@@ -23,6 +23,14 @@ pub enum PatchError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// Something in `patch.toml` has no reason.
+    #[error("`{folder}/patch.toml` does not say why `{what}` is changed")]
+    Unexplained {
+        /// The patch folder.
+        folder: String,
+        /// The file, or the package.
+        what: String,
+    },
     /// The source is not the one the patch was cut for.
     #[error("`{file}` of `{package}` has sha256 {found}, the patch was cut for {expected}")]
     Hash {
@@ -70,10 +78,8 @@ pub(crate) struct Patch {
     /// Its exact version.
     pub(crate) version: String,
     /// What the package could not do for us.
-    #[expect(dead_code, reason = "for readers of the file; checked to be there")]
     why: String,
     /// Where upstream hears of it.
-    #[expect(dead_code, reason = "for readers of the file; checked to be there")]
     upstream: String,
     /// The changed files.
     #[serde(default, rename = "file")]
@@ -91,17 +97,32 @@ pub(crate) struct PatchedFile {
     /// Of the file it was cut for.
     sha256: String,
     /// The reason.
-    #[expect(dead_code, reason = "for readers of the file; checked to be there")]
     why: String,
 }
 
 impl Patch {
-    /// Reads `patches/<folder>/patch.toml` from the embedded sources.
+    /// Reads `patch.toml` of an embedded folder, as in `patches/sed-0.3.0`.
     pub(crate) fn load(folder: &str) -> Result<Self, PatchError> {
         let bytes = embedded(folder, "patch.toml")?;
         let text = String::from_utf8_lossy(bytes);
-        toml::from_str(&text)
-            .map_err(|source| PatchError::Manifest { folder: folder.to_owned(), source: Box::new(source) })
+        let patch: Self = toml::from_str(&text).map_err(|source| PatchError::Manifest {
+            folder: folder.to_owned(),
+            source: Box::new(source),
+        })?;
+        match patch.unexplained() {
+            Some(what) => {
+                Err(PatchError::Unexplained { folder: folder.to_owned(), what: what.to_owned() })
+            }
+            None => Ok(patch),
+        }
+    }
+
+    /// What of the patch has no reason or reference.
+    fn unexplained(&self) -> Option<&str> {
+        if self.why.is_empty() || self.upstream.is_empty() {
+            return Some(&self.package);
+        }
+        self.files.iter().find(|file| file.why.is_empty()).map(|file| file.path.as_str())
     }
 
     /// `<package>-<version>`, which is also the folder's name.
@@ -109,14 +130,19 @@ impl Patch {
         format!("{}-{}", self.package, self.version)
     }
 
+    fn folder(&self) -> String {
+        format!("patches/{}", self.id())
+    }
+
     /// Changes the unpacked package in `tree` and adds our files to it.
     pub(crate) fn apply(&self, tree: &Path) -> Result<(), PatchError> {
         for file in &self.files {
             self.apply_one(tree, file)?;
         }
-        let prefix = format!("patches/{}/add/", self.id());
-        for (path, content) in sources::files(&format!("patches/{}/add", self.id())) {
-            let relative = path.strip_prefix(&prefix).unwrap_or(&path).to_owned();
+        let added = format!("{}/add", self.folder());
+        for (path, content) in sources::files(&added) {
+            let relative =
+                path.strip_prefix(&added).unwrap_or(&path).trim_start_matches('/').to_owned();
             write(&tree.join(&relative), content).map_err(|source| self.io(&relative, source))?;
         }
         Ok(())
@@ -130,7 +156,7 @@ impl Patch {
             let (package, path, expected) = (self.id(), file.path.clone(), file.sha256.clone());
             return Err(PatchError::Hash { package, file: path, expected, found });
         }
-        let script = embedded(&self.id(), &file.script)?;
+        let script = embedded(&self.folder(), &file.script)?;
         let patched = ed::apply(&original, script).map_err(|source| PatchError::Script {
             package: self.id(),
             file: file.path.clone(),
@@ -160,7 +186,7 @@ fn write(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 fn embedded(folder: &str, file: &str) -> Result<&'static [u8], PatchError> {
-    let path = format!("patches/{folder}/{file}");
+    let path = format!("{folder}/{file}");
     sources::files(&path).first().map(|(_, content)| *content).ok_or_else(|| PatchError::Io {
         package: folder.to_owned(),
         file: path,
@@ -171,15 +197,17 @@ fn embedded(folder: &str, file: &str) -> Result<&'static [u8], PatchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::steps::{PATCHED_CRATES, PATCHED_PYTHON};
 
     #[test]
-    fn every_patch_folder_is_complete() {
+    fn every_patch_folder_is_known_and_complete() {
+        let known: Vec<&str> = PATCHED_CRATES.into_iter().chain([PATCHED_PYTHON]).collect();
         for folder in sources::folders("patches") {
+            let folder = format!("patches/{folder}");
+            assert!(known.contains(&folder.as_str()), "no step reads {folder}");
             let patch = Patch::load(&folder).unwrap();
-            assert_eq!(patch.id(), folder);
-            assert!(!patch.why.is_empty() && !patch.upstream.is_empty(), "{folder}: reason or reference is missing");
+            assert_eq!(patch.folder(), folder);
             for file in &patch.files {
-                assert!(!file.why.is_empty(), "{folder}: no reason for {}", file.path);
                 assert_eq!(file.sha256.len(), 64);
                 assert!(!embedded(&folder, &file.script).unwrap().is_empty());
             }
@@ -189,7 +217,7 @@ mod tests {
     #[test]
     fn another_source_than_the_pinned_one_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let patch = Patch::load("diffutils-0.6.0").unwrap();
+        let patch = Patch::load("patches/diffutils-0.6.0").unwrap();
         fs_err::create_dir(dir.path().join("src")).unwrap();
         fs_err::write(dir.path().join("src/lib.rs"), "pub mod other;\n").unwrap();
         let error = patch.apply(dir.path()).unwrap_err().to_string();
@@ -206,6 +234,9 @@ mod tests {
 
     #[test]
     fn sha256_is_the_usual_one() {
-        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sha256(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 }

@@ -30,7 +30,9 @@ impl Tool {
     fn describe(self) -> Missing {
         let (name, used_for, how_to_get) = match self {
             Self::Bash => ("bash", "runs the build's steps", "apt-get install bash"),
-            Self::Cc => ("cc", "compiles CPython for this machine", "apt-get install gcc libc6-dev"),
+            Self::Cc => {
+                ("cc", "compiles CPython for this machine", "apt-get install gcc libc6-dev")
+            }
             Self::Make => ("make", "builds CPython", "apt-get install make"),
             Self::Xz => ("xz", "unpacks source tarballs", "apt-get install xz-utils"),
             Self::Tar => ("tar", "unpacks source tarballs", "apt-get install tar"),
@@ -51,7 +53,11 @@ impl Tool {
 }
 
 /// The tools of `wanted` that are not in the folders of `path`.
-pub(crate) fn missing(wanted: &[Tool], path: &[PathBuf], runs: impl Fn(&Path, &[&str]) -> bool) -> Vec<Missing> {
+pub(crate) fn missing(
+    wanted: &[Tool],
+    path: &[PathBuf],
+    runs: impl Fn(&Path, &[&str]) -> bool,
+) -> Vec<Missing> {
     let mut wanted = wanted.to_vec();
     wanted.sort_unstable();
     wanted.dedup();
@@ -65,7 +71,8 @@ fn present(tool: Tool, path: &[PathBuf], runs: &impl Fn(&Path, &[&str]) -> bool)
     }
     let version = "import sys; sys.exit(sys.version_info < (3, 9))";
     runs(&program, &["-c", version])
-        && (runs(&program, &["-m", "pip", "--version"]) || runs(&program, &["-c", "import venv, ensurepip"]))
+        && (runs(&program, &["-m", "pip", "--version"])
+            || runs(&program, &["-c", "import venv, ensurepip"]))
 }
 
 fn find(name: &str, path: &[PathBuf]) -> Option<PathBuf> {
@@ -88,8 +95,10 @@ mod tests {
     fn names_each_missing_program_once() {
         let dir = dir_with(&["bash", "make"]);
         let wanted = [Tool::Make, Tool::Cc, Tool::Bash, Tool::Cc, Tool::Xz];
-        let names: Vec<_> =
-            missing(&wanted, &[dir.path().into()], |_, _| true).into_iter().map(|m| m.name).collect();
+        let names: Vec<_> = missing(&wanted, &[dir.path().into()], |_, _| true)
+            .into_iter()
+            .map(|m| m.name)
+            .collect();
         assert_eq!(names, ["cc", "xz"]);
     }
 
@@ -97,7 +106,8 @@ mod tests {
     fn python_without_pip_and_venv_is_missing() {
         let dir = dir_with(&["python3"]);
         let path = [dir.path().to_owned()];
-        let without_pip = |_: &Path, args: &[&str]| args[0] == "-c" && args[1].contains("version_info");
+        let without_pip =
+            |_: &Path, args: &[&str]| args[0] == "-c" && args[1].contains("version_info");
         assert_eq!(missing(&[Tool::Python], &path, without_pip).len(), 1);
         let with_venv = |_: &Path, args: &[&str]| args[0] == "-c";
         assert_eq!(missing(&[Tool::Python], &path, with_venv), []);
@@ -105,7 +115,8 @@ mod tests {
 
     #[test]
     fn the_error_says_what_for_and_how_to_get_it() {
-        let error = crate::BuildError::Prerequisites(missing(&[Tool::Xz, Tool::Cc], &[], |_, _| true));
+        let error =
+            crate::BuildError::Prerequisites(missing(&[Tool::Xz, Tool::Cc], &[], |_, _| true));
         assert_eq!(
             error.to_string(),
             "the guests cannot be built without `cc` (compiles CPython for this machine), `xz` (unpacks source tarballs)"

@@ -1,5 +1,8 @@
 //! Runs the programs of the host: the one place in this crate that starts processes.
-#![expect(clippy::disallowed_methods, reason = "the builder's own programs run here and nowhere else")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the builder's own programs run here and nowhere else"
+)]
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -24,13 +27,37 @@ exec bash "$0""#;
 /// A variable that the caller's shell or cargo may have set for something else.
 fn leaks(name: &OsStr) -> bool {
     const NAMES: [&str; 21] = [
-        "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CC", "CXX", "AR", "RANLIB", "LD", "MAKEFLAGS", "MAKELEVEL", "MFLAGS",
-        "CONFIG_SITE", "PKG_CONFIG_PATH", "PYTHONPATH", "PYTHONHOME", "RUSTC", "RUSTDOC", "RUSTFLAGS", "BASH_ENV", "CDPATH",
+        "CFLAGS",
+        "CXXFLAGS",
+        "CPPFLAGS",
+        "LDFLAGS",
+        "CC",
+        "CXX",
+        "AR",
+        "RANLIB",
+        "LD",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MFLAGS",
+        "CONFIG_SITE",
+        "PKG_CONFIG_PATH",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "RUSTC",
+        "RUSTDOC",
+        "RUSTFLAGS",
+        "BASH_ENV",
+        "CDPATH",
     ];
     let name = name.to_string_lossy();
     let cargo_own = name.starts_with("CARGO_")
-        && !["CARGO_HOME", "CARGO_HTTP", "CARGO_NET", "CARGO_REGISTR", "CARGO_SOURCE"].iter().any(|p| name.starts_with(p));
-    cargo_own || name.starts_with("RUSTC_") || name.starts_with("BASH_FUNC_") || NAMES.contains(&name.as_ref())
+        && !["CARGO_HOME", "CARGO_HTTP", "CARGO_NET", "CARGO_REGISTR", "CARGO_SOURCE"]
+            .iter()
+            .any(|p| name.starts_with(p));
+    cargo_own
+        || name.starts_with("RUSTC_")
+        || name.starts_with("BASH_FUNC_")
+        || NAMES.contains(&name.as_ref())
 }
 
 fn command(program: &str) -> Command {
@@ -53,7 +80,10 @@ pub(crate) struct Script<'a> {
 impl Script<'_> {
     /// Runs the script in a process group of its own, its output in the log. `tick` is called while
     /// it runs and ends it by returning false; then there is no status.
-    pub(crate) fn run(&self, tick: &mut dyn FnMut(Duration) -> bool) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn run(
+        &self,
+        tick: &mut dyn FnMut(Duration) -> bool,
+    ) -> io::Result<Option<ExitStatus>> {
         let log = File::create(self.log)?.into_parts().0;
         let mut child = command("bash")
             .args(["-c", WATCHED])
@@ -75,7 +105,10 @@ impl Script<'_> {
     }
 }
 
-fn wait(child: &mut Child, tick: &mut dyn FnMut(Duration) -> bool) -> io::Result<Option<ExitStatus>> {
+fn wait(
+    child: &mut Child,
+    tick: &mut dyn FnMut(Duration) -> bool,
+) -> io::Result<Option<ExitStatus>> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
@@ -96,9 +129,20 @@ pub(crate) fn runs(program: &Path, args: &[&str]) -> bool {
 }
 
 /// Runs a program in `dir`, its output appended to `log`.
-pub(crate) fn logged(program: &str, args: &[&str], dir: &Path, log: &Path) -> io::Result<ExitStatus> {
+pub(crate) fn logged(
+    program: &str,
+    args: &[&str],
+    dir: &Path,
+    log: &Path,
+) -> io::Result<ExitStatus> {
     let file = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-    command(program).args(args).current_dir(dir).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).status()
+    command(program)
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .status()
 }
 
 /// The folders of PATH.
@@ -159,10 +203,14 @@ mod tests {
 
     #[test]
     fn settings_of_an_outer_cargo_do_not_reach_the_guests() {
-        for name in ["CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "RUSTFLAGS", "RUSTC_WRAPPER", "MAKEFLAGS"] {
+        for name in
+            ["CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "RUSTFLAGS", "RUSTC_WRAPPER", "MAKEFLAGS"]
+        {
             assert!(leaks(OsStr::new(name)), "{name}");
         }
-        for name in ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_REGISTRIES_X_INDEX", "PATH", "PIP_INDEX_URL"] {
+        for name in
+            ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_REGISTRIES_X_INDEX", "PATH", "PIP_INDEX_URL"]
+        {
             assert!(!leaks(OsStr::new(name)), "{name}");
         }
     }

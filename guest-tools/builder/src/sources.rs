@@ -43,7 +43,8 @@ pub(crate) fn write(paths: &[&str], target: &Path) -> Result<(), BuildError> {
             continue;
         }
         if let Some(parent) = file.parent() {
-            fs_err::create_dir_all(parent).map_err(BuildError::io("write out the guests' sources"))?;
+            fs_err::create_dir_all(parent)
+                .map_err(BuildError::io("write out the guests' sources"))?;
         }
         fs_err::write(&file, content).map_err(BuildError::io("write out the guests' sources"))?;
     }
@@ -51,10 +52,14 @@ pub(crate) fn write(paths: &[&str], target: &Path) -> Result<(), BuildError> {
 }
 
 /// The names of the folders directly under `path`.
+#[cfg(test)]
 pub(crate) fn folders(path: &str) -> Vec<String> {
     let dir = TREES.iter().find(|(name, _)| *name == path).map(|(_, dir)| dir);
-    let mut names: Vec<String> =
-        dir.into_iter().flat_map(Dir::dirs).map(|d| d.path().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = dir
+        .into_iter()
+        .flat_map(Dir::dirs)
+        .map(|d| d.path().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -65,12 +70,19 @@ fn collect(tree: &str, dir: &'static Dir<'static>, found: &mut Vec<(String, &'st
     }
 }
 
-fn collect_entry(tree: &str, entry: &'static DirEntry<'static>, found: &mut Vec<(String, &'static [u8])>) {
+fn collect_entry(
+    tree: &str,
+    entry: &'static DirEntry<'static>,
+    found: &mut Vec<(String, &'static [u8])>,
+) {
     match entry {
         // Left over when somebody ran cargo in a guest's folder.
         DirEntry::Dir(dir) if dir.path().ends_with("target") => {}
         DirEntry::Dir(dir) => collect(tree, dir, found),
-        DirEntry::File(file) => found.push((format!("{tree}/{}", file.path().display()), file.contents())),
+        DirEntry::File(file) => {
+            let path = format!("{tree}/{}", file.path().display());
+            found.push((path, file.contents()));
+        }
     }
 }
 

@@ -9,8 +9,27 @@ use crate::{crates, image, process};
 /// The step whose result is the image.
 pub(crate) const IMAGE: &str = "image";
 
+/// The patch folder of CPython.
+pub(crate) const PATCHED_PYTHON: &str = "patches/cpython-3.13.5";
+
+/// The patch folders of crates.
+pub(crate) const PATCHED_CRATES: [&str; 8] = [
+    "patches/argmax-0.4.0",
+    "patches/brush-core-0.5.0",
+    "patches/diffutils-0.6.0",
+    "patches/findutils-0.11.0",
+    "patches/git2-0.21.0",
+    "patches/sed-0.3.0",
+    "patches/uu_env-0.12.0",
+    "patches/uu_grep-0.2.0",
+];
+
 /// All steps, each after those it depends on.
 pub(crate) fn all() -> Vec<Step> {
+    [toolchain(), rust_guests(), python_inputs(), python(), image()].into_iter().flatten().collect()
+}
+
+fn toolchain() -> Vec<Step> {
     vec![
         Step {
             disk_mib: 600,
@@ -23,29 +42,60 @@ pub(crate) fn all() -> Vec<Step> {
             after: &["zig"],
             tools: &[Bash, Cargo],
             // A forced way is another toolchain.
-            salt: process::setting("PLAYPEN_GUEST_TOOLCHAIN").unwrap_or_default().into_encoded_bytes(),
+            salt: process::setting("PLAYPEN_GUEST_TOOLCHAIN")
+                .unwrap_or_default()
+                .into_encoded_bytes(),
             ..script("rust", "Rust's target wasm32-wasip1", 10)
         },
+    ]
+}
+
+fn rust_guests() -> Vec<Step> {
+    vec![
         Step {
             disk_mib: 20,
-            sources: &["patches"],
+            sources: &PATCHED_CRATES,
             tools: &[Cargo],
-            ..run("crates", "published crates with our patches", 15, 1, Box::new(crates::patch_crates))
+            ..run(
+                "crates",
+                "published crates with our patches",
+                15,
+                1,
+                Box::new(crates::patch_crates),
+            )
         },
-        guest("guest-shell", "the shell (brush)", 120, 500, &["shell", "playpen-sys"], &[("GUEST", "shell"), ("BINARY", "sh")]),
+        guest(
+            "guest-shell",
+            "the shell (brush)",
+            (120, 500),
+            &["shell", "playpen-sys"],
+            &[("GUEST", "shell"), ("BINARY", "sh")],
+        ),
         guest(
             "guest-tools",
             "the tools (coreutils, grep, sed, find, ...)",
-            220,
-            800,
+            (220, 800),
             &["tools", "edit", "playpen-sys"],
             &[("GUEST", "tools"), ("BINARY", "tools")],
         ),
-        guest("guest-git", "git (libgit2)", 50, 150, &["git", "playpen-sys"], &[("GUEST", "git"), ("BINARY", "git")]),
+        guest(
+            "guest-git",
+            "git (libgit2)",
+            (50, 150),
+            &["git"],
+            &[("GUEST", "git"), ("BINARY", "git")],
+        ),
+    ]
+}
+
+/// Sources, wheels, and the Python of this machine that the guest's build calls.
+fn python_inputs() -> Vec<Step> {
+    let from_folder = process::setting("PLAYPEN_SOURCES").is_some();
+    vec![
         Step {
             disk_mib: 130,
             sources: &["python/pins.sh"],
-            tools: if process::setting("PLAYPEN_SOURCES").is_some() { &[Bash, Cargo] } else { &[Bash, Cargo, AptGet] },
+            tools: if from_folder { &[Bash, Cargo] } else { &[Bash, Cargo, AptGet] },
             ..script("python-sources", "sources of CPython and its libraries", 15)
         },
         Step {
@@ -61,6 +111,24 @@ pub(crate) fn all() -> Vec<Step> {
             ..script("python-native", "CPython for this machine", 200)
         },
         Step {
+            disk_mib: 5,
+            after: &["python-sources"],
+            sources: &[PATCHED_PYTHON],
+            tools: &[Tar, Xz],
+            ..run(
+                "python-patches",
+                "CPython with our patches",
+                2,
+                1,
+                Box::new(crates::patch_python),
+            )
+        },
+    ]
+}
+
+fn python() -> Vec<Step> {
+    vec![
+        Step {
             disk_mib: 120,
             after: &["zig", "python-sources"],
             sources: &["python/c/playpen.h", "python/c/include"],
@@ -68,15 +136,14 @@ pub(crate) fn all() -> Vec<Step> {
             ..script("python-libraries", "zlib, bzip2, xz and sqlite for the guest", 65)
         },
         Step {
-            disk_mib: 5,
-            after: &["python-sources"],
-            sources: &["patches/cpython-3.13.5"],
-            tools: &[Tar, Xz],
-            ..run("python-patches", "CPython with our patches", 2, 1, Box::new(crates::patch_python))
-        },
-        Step {
             disk_mib: 250,
-            after: &["zig", "python-sources", "python-patches", "python-native", "python-libraries"],
+            after: &[
+                "zig",
+                "python-sources",
+                "python-patches",
+                "python-native",
+                "python-libraries",
+            ],
             sources: &["python/c/playpen.h", "python/c/include", "python/config"],
             tools: &[Bash, Make, Tar, Xz],
             ..script("python-core", "CPython for the guest", 150)
@@ -90,16 +157,33 @@ pub(crate) fn all() -> Vec<Step> {
         },
         Step {
             disk_mib: 150,
-            after: &["python-sources", "python-patches", "python-packages", "python-native", "python-core"],
+            after: &[
+                "python-sources",
+                "python-patches",
+                "python-packages",
+                "python-native",
+                "python-core",
+            ],
             sources: &["python/lib", "python/site-packages"],
             tools: &[Bash, Tar, Xz],
             ..script("python-root", "the standard library and pytest", 10)
         },
+    ]
+}
+
+fn image() -> Vec<Step> {
+    vec![
         Step {
             disk_mib: 40,
             after: &["python-link", "python-root"],
             sources: &["root"],
-            ..run("python-snapshot", "Python as it is after its start-up", 20, 1, Box::new(image::snapshot))
+            ..run(
+                "python-snapshot",
+                "Python as it is after its start-up",
+                20,
+                1,
+                Box::new(image::snapshot),
+            )
         },
         Step {
             disk_mib: 100,
@@ -116,15 +200,20 @@ fn script(name: &'static str, about: &'static str, seconds: u64) -> Step {
 }
 
 /// A step of this crate; `revision` changes when what it makes does.
-fn run(name: &'static str, about: &'static str, seconds: u64, revision: u32, work: Box<Work>) -> Step {
+fn run(
+    name: &'static str,
+    about: &'static str,
+    seconds: u64,
+    revision: u32,
+    work: Box<Work>,
+) -> Step {
     Step { salt: revision.to_le_bytes().to_vec(), ..step(name, about, seconds, Action::Run(work)) }
 }
 
 fn guest(
     name: &'static str,
     about: &'static str,
-    seconds: u64,
-    disk_mib: u64,
+    (seconds, disk_mib): (u64, u64),
     sources: &'static [&'static str],
     env: &'static [(&'static str, &'static str)],
 ) -> Step {

@@ -110,15 +110,26 @@ impl Store {
     }
 
     /// Makes a complete result the entry for `step` and `key`.
-    pub(crate) fn commit(&self, step: &str, key: Key, new: &Path, took: Duration) -> Result<PathBuf, BuildError> {
+    pub(crate) fn commit(
+        &self,
+        step: &str,
+        key: Key,
+        new: &Path,
+        took: Duration,
+    ) -> Result<PathBuf, BuildError> {
         let dir = self.entry(step, key);
         self.remove(step, key)?;
         let doing = || BuildError::io(format!("cache the result of step `{step}`"));
         let files = scan(new).map_err(doing())?;
-        let manifest =
-            Manifest { step: step.to_owned(), key: key.0.to_hex().to_string(), seconds: took.as_secs(), files };
+        let manifest = Manifest {
+            step: step.to_owned(),
+            key: key.0.to_hex().to_string(),
+            seconds: took.as_secs(),
+            files,
+        };
         fs_err::rename(new, &dir).map_err(doing())?;
-        let bytes = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other).map_err(doing())?;
+        let bytes =
+            serde_json::to_vec_pretty(&manifest).map_err(io::Error::other).map_err(doing())?;
         let path = manifest_path(&dir);
         let temporary = path.with_extension("json.new");
         fs_err::write(&temporary, bytes).map_err(doing())?;
@@ -129,7 +140,9 @@ impl Store {
     /// Removes an entry, its manifest first.
     pub(crate) fn remove(&self, step: &str, key: Key) -> Result<(), BuildError> {
         let dir = self.entry(step, key);
-        clear(&manifest_path(&dir)).and_then(|()| clear(&dir)).map_err(BuildError::io("remove a cache entry"))
+        clear(&manifest_path(&dir))
+            .and_then(|()| clear(&dir))
+            .map_err(BuildError::io("remove a cache entry"))
     }
 
     /// Removes every entry that is not in `keep`, and all scratch space.

@@ -1,4 +1,5 @@
 """The plugin under the pytest of this machine: `python3 -m pytest guest-tools/python/tests`."""
+
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 
 PLUGINS = Path(__file__).parent.parent / "site-packages"
 
-TESTS = '''
+TESTS = """
 import os
 import pytest
 
@@ -33,7 +34,7 @@ def test_teardown(bad_end): pass
 def test_param(a): raise ZeroDivisionError
 def test_exit(): raise SystemExit(0)
 def test_no_variable(): assert "PLAYPEN_REPORT_FD" not in os.environ
-'''
+"""
 
 EXPECTED = {
     "test_ok": ("passed", "", ""),
@@ -77,8 +78,11 @@ def test_every_outcome(tmp_path):
 def test_a_file_that_does_not_import(tmp_path):
     (tmp_path / "test_b.py").write_text("import nothing_there")
     status, events = run(tmp_path)
-    assert events[0] == {"event": "collect_error", "id": "test_b.py",
-                         "message": "ModuleNotFoundError: No module named 'nothing_there'"}
+    assert events[0] == {
+        "event": "collect_error",
+        "id": "test_b.py",
+        "message": "ModuleNotFoundError: No module named 'nothing_there'",
+    }
     assert events[-1] == {"event": "finish", "exitstatus": 2} and status == 2
 
 

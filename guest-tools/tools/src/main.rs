@@ -38,6 +38,7 @@ fn run(mut args: Vec<OsString>) -> i32 {
     let messages = match name.as_str() {
         "[" => "test",
         "egrep" | "fgrep" => "grep",
+        "less" | "more" => "cat",
         other => other,
     };
     let _ = uucore::locale::setup_localization(messages);

@@ -2,12 +2,14 @@
 
 pub(crate) mod awk;
 pub(crate) mod chmod;
+pub(crate) mod df;
 pub(crate) mod du;
 pub(crate) mod edit;
 pub(crate) mod gzip;
 pub(crate) mod identity;
 pub(crate) mod kill;
 pub(crate) mod patch;
+pub(crate) mod rev;
 pub(crate) mod stat;
 pub(crate) mod tar;
 pub(crate) mod timeout;

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::own::{
-    self, awk, chmod, du, edit, gzip, identity, kill, nothing, patch, stat, tar, timeout, tree,
-    which,
+    self, awk, chmod, df, du, edit, gzip, identity, kill, nothing, patch, rev, stat, tar, timeout,
+    tree, which,
 };
 
 /// argv, the tool's name first.
@@ -49,6 +49,7 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("cut", uu!(uu_cut)),
     ("date", uu!(uu_date)),
     ("dd", uu!(uu_dd)),
+    ("df", own!(df::run)),
     ("diff", |_| status(diffutilslib::diff::main(std::env::args_os().peekable()))),
     ("dir", uu!(uu_dir)),
     ("dircolors", uu!(uu_dircolors)),
@@ -74,12 +75,14 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("id", own!(identity::run)),
     ("join", uu!(uu_join)),
     ("kill", own!(kill::run)),
+    ("less", uu!(uu_cat)),
     ("link", uu!(uu_link)),
     ("ln", uu!(uu_ln)),
     ("ls", uu!(uu_ls)),
     ("md5sum", uu!(uu_md5sum)),
     ("mkdir", uu!(uu_mkdir)),
     ("mktemp", uu!(uu_mktemp)),
+    ("more", uu!(uu_cat)),
     ("mv", uu!(uu_mv)),
     ("nl", uu!(uu_nl)),
     ("nproc", uu!(uu_nproc)),
@@ -96,6 +99,7 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("pwd", uu!(uu_pwd)),
     ("readlink", uu!(uu_readlink)),
     ("realpath", uu!(uu_realpath)),
+    ("rev", own!(rev::run)),
     ("rm", uu!(uu_rm)),
     ("rmdir", uu!(uu_rmdir)),
     ("sed", |a| sed::sed::uumain(a.into_iter())),

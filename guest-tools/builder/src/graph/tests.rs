@@ -32,7 +32,9 @@ impl Chain {
                     fs_err::write(context.log, "one\ntwo\n").unwrap();
                     return Err(context.failed());
                 }
-                let inputs = after[i].iter().map(|name| fs_err::read_to_string(context.dep(name).join("out")).unwrap());
+                let inputs = after[i]
+                    .iter()
+                    .map(|name| fs_err::read_to_string(context.dep(name).join("out")).unwrap());
                 let text = inputs.fold(NAMES[i].to_owned(), |text, input| text + "<" + &input);
                 fs_err::write(context.out.join("out"), text).unwrap();
                 Ok(())
@@ -44,7 +46,9 @@ impl Chain {
     }
 
     fn build(&self) -> Result<String, BuildError> {
-        self.graph().ensure("last", &Silent).map(|dir| fs_err::read_to_string(dir.join("out")).unwrap())
+        self.graph()
+            .ensure("last", &Silent)
+            .map(|dir| fs_err::read_to_string(dir.join("out")).unwrap())
     }
 
     #[track_caller]
@@ -116,7 +120,10 @@ fn a_failed_build_goes_on_at_the_step_it_was_in() {
     chain.fails.store(true, SeqCst);
     let error = chain.build().unwrap_err();
     let log = chain.dir.path().join("logs/second.log");
-    assert_eq!(error.to_string(), format!("step `second` failed; the end of `{}`:\none\ntwo", log.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("step `second` failed; the end of `{}`:\none\ntwo", log.display())
+    );
     chain.fails.store(false, SeqCst);
     chain.build().unwrap();
     chain.ran([1, 2, 1]);
@@ -187,7 +194,10 @@ fn a_missing_tool_is_an_error_before_anything_runs() {
 #[test]
 fn too_little_disk_is_an_error_before_anything_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let huge = Step { disk_mib: u64::MAX, ..fake("huge", &[], vec![], Action::Run(Box::new(|_| panic!("ran")))) };
+    let huge = Step {
+        disk_mib: u64::MAX,
+        ..fake("huge", &[], vec![], Action::Run(Box::new(|_| panic!("ran"))))
+    };
     let graph = Graph::new(vec![huge], Store::new(dir.path().into()), 1);
     let error = graph.ensure("huge", &Silent).unwrap_err();
     assert!(matches!(error, BuildError::NoSpace { .. }), "{error}");
@@ -198,8 +208,16 @@ fn too_little_disk_is_an_error_before_anything_runs() {
 fn the_real_graph_is_in_order_and_reads_sources_that_exist() {
     let mut seen = Vec::new();
     for step in crate::steps::all() {
-        assert!(step.after.iter().all(|name| seen.contains(name)), "{} comes before what it needs", step.name);
-        assert!(step.sources.iter().all(|path| !sources::files(path).is_empty()), "{}: no such source", step.name);
+        assert!(
+            step.after.iter().all(|name| seen.contains(name)),
+            "{} comes before what it needs",
+            step.name
+        );
+        assert!(
+            step.sources.iter().all(|path| !sources::files(path).is_empty()),
+            "{}: no such source",
+            step.name
+        );
         if let Action::Script { file, .. } = step.action {
             assert_eq!(sources::files(&format!("steps/{file}.sh")).len(), 1, "{file}");
         }

@@ -1,145 +1,197 @@
-//! `tar c|x|t[zvf] [-C FOLDER] [FILE]...`, over the crate tar.
+//! `tar c|x|t[zvf ARCHIVE] [-C FOLDER] [NAME]...`, over the crate tar.
 
-use std::fs;
+use std::ffi::{CString, c_char};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Component, Path};
+use std::time::UNIX_EPOCH;
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use tar::{Archive, Builder, EntryType, Header};
 
 use super::{Call, R};
 
+/// A parsed command line.
+#[derive(Default)]
+struct Options<'a> {
+    /// `c`, `x` or `t`.
+    mode: Option<char>,
+    gzip: bool,
+    verbose: bool,
+    /// `None`: standard input or output.
+    file: Option<&'a str>,
+    folder: Option<&'a str>,
+    names: Vec<&'a str>,
+}
+
 pub(crate) fn run(call: &Call<'_>) -> R {
-    let a = call.args.as_slice();
-    let (mut mode, mut z, mut v, mut file, mut dir, mut names) =
-        (None, false, false, None, None, vec![]);
-    let mut it = a.iter().enumerate();
-    while let Some((i, x)) = it.next() {
-        let flags = if let Some(f) = x.strip_prefix("--") {
-            match f {
-                "create" => "c",
-                "extract" => "x",
-                "list" => "t",
-                "gzip" => "z",
-                "verbose" => "v",
-                _ => return Err(format!("unknown option --{f}").into()),
-            }
-        } else if let Some(f) = x.strip_prefix('-') {
-            f
-        } else if i == 0 {
-            x
-        } else {
-            names.push(*x);
-            continue;
-        };
-        for c in flags.chars() {
-            match c {
-                'c' | 'x' | 't' => mode = Some(c),
-                'z' => z = true,
-                'v' => v = true,
-                'f' => file = it.next().map(|x| *x.1),
-                'C' => dir = it.next().map(|x| *x.1),
-                'p' | 'k' => {}
-                c => return Err(format!("unknown option {c}").into()),
-            }
-        }
+    let options = Options::parse(&call.args)?;
+    match options.mode {
+        Some('c') => create(&options),
+        Some('x' | 't') => read(&options),
+        _ => Err("one of c, x, t is needed".into()),
     }
-    let file = file.filter(|f| *f != "-");
-    if mode == Some('c') {
-        let out: Box<dyn Write> = match file {
-            Some(f) => Box::new(fs::File::create(f)?),
-            None => Box::new(io::stdout()),
-        };
-        let out: Box<dyn Write> =
-            if z { Box::new(flate2::write::GzEncoder::new(out, Default::default())) } else { out };
-        if let Some(d) = dir {
-            std::env::set_current_dir(d)?
-        }
-        // the crate cannot turn metadata into a header on this platform
-        fn add<W: Write>(b: &mut tar::Builder<W>, p: &Path, v: bool) -> io::Result<()> {
-            let m = fs::symlink_metadata(p)?;
-            if v {
-                eprintln!("{}", p.display())
+}
+
+impl<'a> Options<'a> {
+    fn parse(args: &[&'a str]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut words = args.iter().enumerate();
+        while let Some((i, word)) = words.next() {
+            let letters = match (word.strip_prefix("--"), word.strip_prefix('-')) {
+                (Some(long), _) => letter(long).ok_or(format!("unknown option --{long}"))?,
+                (None, Some(letters)) => letters,
+                // The first word is letters with or without a dash.
+                (None, None) if i == 0 => word,
+                (None, None) => {
+                    options.names.push(word);
+                    continue;
+                }
+            };
+            for letter in letters.chars() {
+                match letter {
+                    'c' | 'x' | 't' => options.mode = Some(letter),
+                    'z' => options.gzip = true,
+                    'v' => options.verbose = true,
+                    'f' => options.file = words.next().map(|(_, file)| *file),
+                    'C' => options.folder = words.next().map(|(_, folder)| *folder),
+                    'p' | 'k' => {}
+                    other => return Err(format!("unknown option {other}")),
+                }
             }
-            let mut h = tar::Header::new_gnu();
-            h.set_mtime(
-                m.modified()?.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-            );
-            h.set_mode(if m.is_dir() { 0o755 } else { 0o644 });
-            h.set_size(0);
-            if m.is_dir() {
-                h.set_entry_type(tar::EntryType::Directory);
-                b.append_data(&mut h, format!("{}/", p.display()), io::empty())?;
-                let mut e: Vec<_> = fs::read_dir(p)?.flatten().map(|e| e.path()).collect();
-                e.sort();
-                return e.iter().try_for_each(|x| add(b, x, v));
-            }
-            if m.is_symlink() {
-                h.set_entry_type(tar::EntryType::Symlink);
-                return b.append_link(&mut h, p, fs::read_link(p)?);
-            }
-            h.set_size(m.len());
-            b.append_data(&mut h, p, fs::File::open(p)?)
         }
-        let mut b = tar::Builder::new(out);
-        for n in names {
-            add(&mut b, Path::new(n), v)?;
-        }
-        b.into_inner()?.flush()?;
-        return Ok(0);
+        options.file = options.file.filter(|file| *file != "-");
+        Ok(options)
     }
-    let mut r: Box<dyn BufRead> = match file {
-        Some(f) => Box::new(BufReader::new(fs::File::open(f)?)),
+
+    fn enter_folder(&self) -> io::Result<()> {
+        self.folder.map_or(Ok(()), std::env::set_current_dir)
+    }
+
+    fn wants(&self, path: &Path) -> bool {
+        self.names.is_empty() || self.names.iter().any(|name| path.starts_with(name))
+    }
+}
+
+fn letter(long: &str) -> Option<&'static str> {
+    Some(match long {
+        "create" => "c",
+        "extract" => "x",
+        "list" => "t",
+        "gzip" => "z",
+        "verbose" => "v",
+        _ => return None,
+    })
+}
+
+fn create(options: &Options<'_>) -> R {
+    let out: Box<dyn Write> = match options.file {
+        Some(file) => Box::new(File::create(file)?),
+        None => Box::new(io::stdout()),
+    };
+    let out: Box<dyn Write> =
+        if options.gzip { Box::new(GzEncoder::new(out, Compression::default())) } else { out };
+    options.enter_folder()?;
+    let mut builder = Builder::new(out);
+    for name in &options.names {
+        add(&mut builder, Path::new(name), options.verbose)?;
+    }
+    builder.into_inner()?.flush()?;
+    Ok(0)
+}
+
+/// Adds a file or a folder; the crate cannot turn metadata into a header on this platform.
+fn add<W: Write>(builder: &mut Builder<W>, path: &Path, verbose: bool) -> io::Result<()> {
+    let meta = fs::symlink_metadata(path)?;
+    if verbose {
+        eprintln!("{}", path.display());
+    }
+    let mut header = Header::new_gnu();
+    header.set_mtime(meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()));
+    let default_mode = if meta.is_dir() { 0o755 } else { 0o644 };
+    header
+        .set_mode(playpen_sys::stat(path, false).map_or(default_mode, |(mode, ..)| mode & 0o7777));
+    header.set_size(0);
+    if meta.is_dir() {
+        header.set_entry_type(EntryType::Directory);
+        builder.append_data(&mut header, format!("{}/", path.display()), io::empty())?;
+        let mut entries: Vec<_> = fs::read_dir(path)?.flatten().map(|entry| entry.path()).collect();
+        entries.sort();
+        return entries.iter().try_for_each(|entry| add(builder, entry, verbose));
+    }
+    if meta.is_symlink() {
+        header.set_entry_type(EntryType::Symlink);
+        return builder.append_link(&mut header, path, fs::read_link(path)?);
+    }
+    header.set_size(meta.len());
+    builder.append_data(&mut header, path, File::open(path)?)
+}
+
+/// Lists or extracts.
+fn read(options: &Options<'_>) -> R {
+    let mut input: Box<dyn BufRead> = match options.file {
+        Some(file) => Box::new(BufReader::new(File::open(file)?)),
         None => Box::new(BufReader::new(io::stdin())),
     };
-    if let Some(d) = dir {
-        std::env::set_current_dir(d)?
-    }
-    z |= r.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    let r: Box<dyn Read> =
-        if z { Box::new(flate2::read::MultiGzDecoder::new(r)) } else { Box::new(r) };
-    let mut archive = tar::Archive::new(r);
-    for e in archive.entries()? {
-        let mut e = e?;
-        let p = e.path()?.into_owned();
-        if !names.is_empty() && !names.iter().any(|n| p.starts_with(n)) {
+    options.enter_folder()?;
+    let gzip = options.gzip || input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    let input: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(input)) } else { input };
+    for entry in Archive::new(input).entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        if !options.wants(&path) {
             continue;
         }
-        match mode {
-            Some('t') => println!("{}", p.display()),
-            Some('x') => {
-                if v {
-                    println!("{}", p.display())
-                }
-                if p.is_absolute() || p.components().any(|c| c == std::path::Component::ParentDir) {
-                    return Err(format!("{}: refused", p.display()).into());
-                }
-                match e.header().entry_type() {
-                    tar::EntryType::Directory => fs::create_dir_all(&p)?,
-                    t => {
-                        if let Some(d) = p.parent().filter(|d| !d.as_os_str().is_empty()) {
-                            fs::create_dir_all(d)?
-                        }
-                        match e.link_name()? {
-                            Some(l) if t == tar::EntryType::Symlink => {
-                                symlink(&l.to_string_lossy(), &p.to_string_lossy())?
-                            }
-                            Some(l) => drop(fs::copy(l, &p)?),
-                            None => drop(io::copy(&mut e, &mut fs::File::create(&p)?)?),
-                        }
-                    }
-                }
-            }
-            _ => return Err("one of c, x, t is needed".into()),
+        if options.mode == Some('t') || options.verbose {
+            println!("{}", path.display());
+        }
+        if options.mode == Some('x') {
+            extract(&mut entry, &path)?;
         }
     }
     Ok(0)
 }
 
-fn symlink(to: &str, at: &str) -> io::Result<()> {
+fn extract<T: Read>(
+    entry: &mut tar::Entry<'_, T>,
+    path: &Path,
+) -> Result<(), Box<dyn std::error::Error>> {
+    if path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
+        return Err(format!("{}: refused", path.display()).into());
+    }
+    let kind = entry.header().entry_type();
+    if kind == EntryType::Directory {
+        return Ok(fs::create_dir_all(path)?);
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent)?;
+    }
+    match entry.link_name()? {
+        Some(target) if kind == EntryType::Symlink => {
+            symlink(&target.to_string_lossy(), &path.to_string_lossy())?
+        }
+        Some(target) => drop(fs::copy(target, path)?),
+        None => {
+            io::copy(entry, &mut File::create(path)?)?;
+            if let Ok(mode) = entry.header().mode() {
+                let _ = playpen_sys::chmod(path, mode & 0o777);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// std has no stable symlink on this platform; its libc has.
+fn symlink(target: &str, at: &str) -> io::Result<()> {
     unsafe extern "C" {
         #[link_name = "symlink"]
-        fn c_symlink(to: *const std::ffi::c_char, at: *const std::ffi::c_char) -> i32;
+        fn c_symlink(target: *const c_char, at: *const c_char) -> i32;
     }
-    let (to, at) = (std::ffi::CString::new(to)?, std::ffi::CString::new(at)?);
-    if unsafe { c_symlink(to.as_ptr(), at.as_ptr()) } == 0 {
+    let (target, at) = (CString::new(target)?, CString::new(at)?);
+    // SAFETY: both are strings with a NUL at their end, and the call keeps neither.
+    if unsafe { c_symlink(target.as_ptr(), at.as_ptr()) } == 0 {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
