@@ -16,7 +16,7 @@ use crate::atif::Trajectory;
 
 /// Events that the record of an attempt holds. Answers a guest that touches files in a loop: the
 /// events are in the host's memory until the attempt ends. The count of the rest is kept.
-pub const MAX_EVENTS: usize = 300_000;
+pub(super) const MAX_EVENTS: usize = 300_000;
 
 /// The folder of one attempt.
 #[derive(Clone, Debug)]
