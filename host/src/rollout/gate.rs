@@ -206,7 +206,7 @@ pub fn fail_before(run: &Run, frozen: &FrozenTests, earlier: &BTreeSet<String>) 
         }
     }
     reasons.extend(earlier_failures(run, earlier));
-    Verdict::new(Gate::FailBefore, reasons)
+    Verdict::new(Gate::FailBefore, drop_consequences(reasons))
 }
 
 /// Judges a run on the verified tree by the task's own tests.
@@ -295,9 +295,10 @@ fn missing_module(message: &str) -> Option<&str> {
     rest.split('\'').next().filter(|module| !module.is_empty())
 }
 
-/// Drops the status of the run where failing tests explain it.
+/// Drops the status of the run where what the tests did explains it.
 fn drop_consequences(reasons: Vec<Reason>) -> Vec<Reason> {
-    let is_status = |reason: &Reason| matches!(reason, Reason::ExitStatus { status: 1 | 2 });
+    let is_status =
+        |reason: &Reason| matches!(reason, Reason::ExitStatus { status: ALL_PASSED..=2 });
     if reasons.iter().all(is_status) {
         return reasons;
     }

@@ -9,8 +9,8 @@ use std::{
 use thiserror::Error;
 
 use crate::project::{
-    Cycle, Project, TaskDocument, TaskFile, TaskFileError, TaskGraph, TaskIssueKind, TaskNumber,
-    parse_markdown,
+    Cycle, Project, RepoName, TaskDocument, TaskFile, TaskFileError, TaskGraph, TaskIssueKind,
+    TaskNumber, parse_markdown,
 };
 
 /// Why a folder is no project that a rollout can work on.
@@ -112,6 +112,8 @@ impl LoadedProject {
             .order()
             .map_err(|source| ProjectError::Order { path: path.to_owned(), source })?;
         let named = project.as_ref().map(|project| project.repo_name.as_str().to_owned());
+        let named =
+            named.or_else(|| Some(RepoName::sanitized(&tasks.name).ok()?.as_str().to_owned()));
         Ok(LoadedProject {
             name: named.unwrap_or_else(|| folder_name(path)),
             constraints: project.map_or(tasks.constraints, |project| project.constraints),
@@ -126,6 +128,7 @@ impl LoadedProject {
 /// The tasks as they were read.
 #[derive(Debug)]
 struct Tasks {
+    name: String,
     document: TaskDocument,
     constraints: String,
     oddities: Vec<String>,
@@ -134,14 +137,14 @@ struct Tasks {
 /// Reads the tasks, from JSON if it is there.
 fn tasks(tree: &Tree, path: &Path) -> Result<Tasks, ProjectError> {
     let owned = || path.to_owned();
-    let (document, constraints, issues) = if let Some(text) = text(tree, "tasks.json") {
+    let (name, document, constraints, issues) = if let Some(text) = text(tree, "tasks.json") {
         let (file, issues) = TaskFile::from_json(&text)
             .map_err(|source| ProjectError::TaskFile { path: owned(), source })?;
-        (file.document, file.constraints, issues)
+        (file.project_name, file.document, file.constraints, issues)
     } else {
         let text = text(tree, "tasks.md").ok_or_else(|| ProjectError::NoTasks { path: owned() })?;
         let (document, issues) = parse_markdown(&text);
-        (document, String::new(), issues)
+        (String::new(), document, String::new(), issues)
     };
     let (fatal, odd): (Vec<_>, Vec<_>) =
         issues.into_iter().partition(|issue| is_fatal(&issue.kind));
@@ -151,7 +154,12 @@ fn tasks(tree: &Tree, path: &Path) -> Result<Tasks, ProjectError> {
         let issues = if shown.is_empty() { "there are none".to_owned() } else { shown.join("; ") };
         return Err(ProjectError::Tasks { path: owned(), issues });
     }
-    Ok(Tasks { document, constraints, oddities: odd.iter().map(ToString::to_string).collect() })
+    Ok(Tasks {
+        name,
+        document,
+        constraints,
+        oddities: odd.iter().map(ToString::to_string).collect(),
+    })
 }
 
 /// Returns whether tasks with this issue have no order in which they could be worked on.
