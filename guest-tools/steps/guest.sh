@@ -1,12 +1,13 @@
 # One Rust guest: GUEST is the workspace (shell, tools, git), BINARY the program in it.
-# WORK survives an interruption, so that cargo goes on where it was.
+# The patched crates are the result of step crates-GUEST. WORK survives an interruption, so that cargo goes on where it was.
 . "$SRC/steps/lib.sh"
 . "$DEP_RUST/env.sh"
 export CARGO_BUILD_TARGET=wasm32-wasip1
 export CC_wasm32_wasip1=$DEP_ZIG/bin/wasi-cc AR_wasm32_wasip1=$DEP_ZIG/bin/ar
 
 rm -rf patched sources
-cp -r "$DEP_CRATES" patched
+crates=DEP_CRATES_${GUEST^^}
+cp -r "${!crates}" patched
 mkdir sources
 cp -r "$SRC"/. sources/
 mv patched sources/

@@ -3,7 +3,7 @@
 //!     cargo run -p playpen-image --example build -- HOME [STEP]
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "an example prints")]
 
-use std::error::Error;
+use std::error::Error as _;
 use std::process::ExitCode;
 
 use playpen_image::{BuildEvent, BuildOptions, Progress};
@@ -18,7 +18,7 @@ impl Progress for Lines {
                 s.index, s.total, s.step, s.about, s.expected
             ),
             BuildEvent::Finished(s) => {
-                eprintln!("[{}/{}] {}: {:.1?}", s.index, s.total, s.step, s.elapsed)
+                eprintln!("[{}/{}] {}: {:.1?}", s.index, s.total, s.step, s.elapsed);
             }
             BuildEvent::Running(_) => {}
             other => eprintln!("{other:?}"),

@@ -6,7 +6,7 @@ use crate::error::BuildError;
 use crate::graph::StepContext;
 use crate::patches::{Patch, PatchError};
 use crate::process;
-use crate::steps::{PATCHED_CRATES, PATCHED_PYTHON};
+use crate::steps::PATCHED_PYTHON;
 
 /// The manifest of a package that does nothing but depend on what is to be fetched.
 const FETCH: &str = r#"[package]
@@ -17,9 +17,9 @@ edition = "2024"
 [dependencies]
 "#;
 
-/// Copies each crate that we change out of cargo's registry and patches the copy.
-pub(crate) fn patch_crates(context: &StepContext<'_>) -> Result<(), BuildError> {
-    let patches = load(&PATCHED_CRATES, context)?;
+/// Copies each crate that has a patch folder out of cargo's registry and patches the copy.
+pub(crate) fn patch_crates(folders: &[&str], context: &StepContext<'_>) -> Result<(), BuildError> {
+    let patches = load(folders, context)?;
     fetch(&patches, context)?;
     for patch in patches {
         let source = find(&patch.id()).ok_or_else(|| not_fetched(&patch.id()))?;

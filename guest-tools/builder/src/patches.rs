@@ -197,11 +197,12 @@ fn embedded(folder: &str, file: &str) -> Result<&'static [u8], PatchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::{PATCHED_CRATES, PATCHED_PYTHON};
+    use crate::steps::{PATCHED_GIT, PATCHED_PYTHON, PATCHED_SHELL, PATCHED_TOOLS};
 
     #[test]
     fn every_patch_folder_is_known_and_complete() {
-        let known: Vec<&str> = PATCHED_CRATES.into_iter().chain([PATCHED_PYTHON]).collect();
+        let crates = PATCHED_SHELL.into_iter().chain(PATCHED_TOOLS).chain(PATCHED_GIT);
+        let known: Vec<&str> = crates.chain([PATCHED_PYTHON]).collect();
         for folder in sources::folders("patches") {
             let folder = format!("patches/{folder}");
             assert!(known.contains(&folder.as_str()), "no step reads {folder}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::graph::{Action, Step, Work};
+use crate::graph::{Action, Step, StepContext, Work};
 use crate::prerequisites::Tool::{self, AptGet, Bash, Cargo, Cc, Make, Python, Tar, Xz};
 use crate::{crates, image, process};
 
@@ -12,17 +12,20 @@ pub(crate) const IMAGE: &str = "image";
 /// The patch folder of CPython.
 pub(crate) const PATCHED_PYTHON: &str = "patches/cpython-3.13.5";
 
-/// The patch folders of crates.
-pub(crate) const PATCHED_CRATES: [&str; 8] = [
+/// The patch folders of crates, by the guest that is built with them.
+pub(crate) const PATCHED_SHELL: [&str; 1] = ["patches/brush-core-0.5.0"];
+/// As above.
+pub(crate) const PATCHED_TOOLS: [&str; 7] = [
     "patches/argmax-0.4.0",
-    "patches/brush-core-0.5.0",
     "patches/diffutils-0.6.0",
     "patches/findutils-0.11.0",
-    "patches/git2-0.21.0",
     "patches/sed-0.3.0",
     "patches/uu_env-0.12.0",
     "patches/uu_grep-0.2.0",
+    "patches/uu_ls-0.12.0",
 ];
+/// As above.
+pub(crate) const PATCHED_GIT: [&str; 1] = ["patches/git2-0.21.0"];
 
 /// All steps, each after those it depends on.
 pub(crate) fn all() -> Vec<Step> {
@@ -52,39 +55,37 @@ fn toolchain() -> Vec<Step> {
 
 fn rust_guests() -> Vec<Step> {
     vec![
+        patched("crates-shell", "brush with our patches", &PATCHED_SHELL),
+        patched("crates-tools", "uutils crates with our patches", &PATCHED_TOOLS),
+        patched("crates-git", "git2 with our patches", &PATCHED_GIT),
         Step {
-            disk_mib: 20,
-            sources: &PATCHED_CRATES,
-            tools: &[Cargo],
-            ..run(
-                "crates",
-                "published crates with our patches",
-                15,
-                1,
-                Box::new(crates::patch_crates),
+            disk_mib: 500,
+            after: &["zig", "rust", "crates-shell"],
+            sources: &["shell", "playpen-sys"],
+            ..guest(
+                "guest-shell",
+                "the shell (brush)",
+                120,
+                &[("GUEST", "shell"), ("BINARY", "sh")],
             )
         },
-        guest(
-            "guest-shell",
-            "the shell (brush)",
-            (120, 500),
-            &["shell", "playpen-sys"],
-            &[("GUEST", "shell"), ("BINARY", "sh")],
-        ),
-        guest(
-            "guest-tools",
-            "the tools (coreutils, grep, sed, find, ...)",
-            (220, 800),
-            &["tools", "edit", "playpen-sys"],
-            &[("GUEST", "tools"), ("BINARY", "tools")],
-        ),
-        guest(
-            "guest-git",
-            "git (libgit2)",
-            (50, 150),
-            &["git"],
-            &[("GUEST", "git"), ("BINARY", "git")],
-        ),
+        Step {
+            disk_mib: 800,
+            after: &["zig", "rust", "crates-tools"],
+            sources: &["tools", "edit", "playpen-sys"],
+            ..guest(
+                "guest-tools",
+                "the tools (coreutils, grep, sed, find, ...)",
+                220,
+                &[("GUEST", "tools"), ("BINARY", "tools")],
+            )
+        },
+        Step {
+            disk_mib: 150,
+            after: &["zig", "rust", "crates-git"],
+            sources: &["git"],
+            ..guest("guest-git", "git (libgit2)", 50, &[("GUEST", "git"), ("BINARY", "git")])
+        },
     ]
 }
 
@@ -210,18 +211,20 @@ fn run(
     Step { salt: revision.to_le_bytes().to_vec(), ..step(name, about, seconds, Action::Run(work)) }
 }
 
+fn patched(name: &'static str, about: &'static str, folders: &'static [&'static str]) -> Step {
+    const TOOLS: &[Tool] = &[Cargo];
+    let work = move |context: &StepContext<'_>| crates::patch_crates(folders, context);
+    Step { disk_mib: 10, sources: folders, tools: TOOLS, ..run(name, about, 5, 1, Box::new(work)) }
+}
+
 fn guest(
     name: &'static str,
     about: &'static str,
-    (seconds, disk_mib): (u64, u64),
-    sources: &'static [&'static str],
+    seconds: u64,
     env: &'static [(&'static str, &'static str)],
 ) -> Step {
     const TOOLS: &[Tool] = &[Bash, Cargo];
     Step {
-        disk_mib,
-        after: &["zig", "rust", "crates"],
-        sources,
         tools: TOOLS,
         resumes: true,
         ..step(name, about, seconds, Action::Script { file: "guest", env })

@@ -69,6 +69,7 @@ fn view_of_a_folder_goes_two_levels_down() {
     fs::write(place.path("src/a.py"), "").unwrap();
     fs::write(place.path("src/deep/b.py"), "").unwrap();
     fs::create_dir(place.path(".git")).unwrap();
+    fs::create_dir(place.path("src/__pycache__")).unwrap();
     assert_eq!(
         place.run(r#"{"command":"view","path":"@"}"#).unwrap(),
         "@\n  f\n  src/\n    a.py\n    deep/\n"

@@ -62,7 +62,7 @@ fn list(dir: &Path, level: usize, text: &mut String) -> std::io::Result<()> {
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
+        if name.starts_with('.') || name == "__pycache__" {
             continue;
         }
         let is_dir = entry.file_type()?.is_dir();

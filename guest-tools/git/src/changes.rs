@@ -40,10 +40,11 @@ pub(crate) fn commit(place: &mut Place, args: &Args) -> Result<i32, Error> {
     if !args.has(&["-q", "--quiet", "-qm", "-qam", "-aqm"]) {
         let before = place.repo.find_commit(id)?.parents().next().map(|p| p.tree()).transpose()?;
         let diff = place.repo.diff_tree_to_tree(before.as_ref(), Some(&tree), None)?;
+        let format = DiffStatsFormat::SHORT | DiffStatsFormat::INCLUDE_SUMMARY;
         let root = if before.is_none() { " (root-commit)" } else { "" };
         let branch = place.branch().unwrap_or_else(|| "detached HEAD".to_owned());
         println!("[{branch}{root} {}] {}", short(id), message.lines().next().unwrap_or_default());
-        print!("{}", String::from_utf8_lossy(&diff.stats()?.to_buf(DiffStatsFormat::SHORT, 80)?));
+        print!("{}", String::from_utf8_lossy(&diff.stats()?.to_buf(format, 80)?));
     }
     Ok(0)
 }

@@ -12,6 +12,7 @@ mod state;
 use std::io::{Read as _, Write as _};
 
 use brush_builtins::{BuiltinSet, default_builtins};
+use brush_core::traps::TrapSignal;
 use brush_core::{Error, ExecutionResult, Shell, ShellValue, ShellVariable, SourceInfo, sys::fork};
 
 use messages::Extensions;
@@ -46,6 +47,8 @@ async fn run() -> Result<u8, Error> {
     let mut shell = if saved.is_empty() { fresh(&options).await? } else { state::restore(&saved)? };
     let result = execute(&mut shell, options, state.is_some()).await;
     if let Some(state) = state {
+        // It has run: the next process is another shell's end.
+        shell.traps_mut().remove_handlers(TrapSignal::Exit);
         state.write(&shell)?;
     }
     result
