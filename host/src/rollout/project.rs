@@ -174,7 +174,7 @@ fn is_fatal(kind: &TaskIssueKind) -> bool {
 }
 
 /// Returns `tree` with all times at zero: they would reach git's index, and so the records.
-fn without_times(tree: &Tree) -> Tree {
+pub(crate) fn without_times(tree: &Tree) -> Tree {
     let mut copy = Tree::new();
     for entry in tree.walk() {
         let path = entry.path.as_str();
