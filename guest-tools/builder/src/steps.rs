@@ -15,11 +15,12 @@ pub(crate) const PATCHED_PYTHON: &str = "patches/cpython-3.13.5";
 /// The patch folders of crates, by the guest that is built with them.
 pub(crate) const PATCHED_SHELL: [&str; 1] = ["patches/brush-core-0.5.0"];
 /// As above.
-pub(crate) const PATCHED_TOOLS: [&str; 7] = [
+pub(crate) const PATCHED_TOOLS: [&str; 8] = [
     "patches/argmax-0.4.0",
     "patches/diffutils-0.6.0",
     "patches/findutils-0.11.0",
     "patches/sed-0.3.0",
+    "patches/uu_cat-0.12.0",
     "patches/uu_env-0.12.0",
     "patches/uu_grep-0.2.0",
     "patches/uu_ls-0.12.0",
