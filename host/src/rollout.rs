@@ -46,6 +46,7 @@ mod task;
 
 pub use error::RolloutError;
 pub use frozen::FrozenTests;
+pub(crate) use project::without_times;
 pub use project::{LoadedProject, ProjectError};
 pub use report::{RolloutReport, TaskReport, TaskState, Totals};
 

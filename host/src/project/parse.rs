@@ -135,10 +135,10 @@ impl Reader {
                 self.open = Open::Nothing;
             }
             (Level::Module, &[phase, module]) => {
-                self.open_module(ModuleNumber { phase, module }, title)
+                self.open_module(ModuleNumber { phase, module }, title);
             }
             (Level::Task, &[phase, module, task]) => {
-                self.open_task(TaskNumber::new(phase, module, task), &title)
+                self.open_task(TaskNumber::new(phase, module, task), &title);
             }
             _ => {
                 self.report(Kind::HeadingNumber(quote(heading.text)));
@@ -289,7 +289,7 @@ impl Reader {
         let own = text.trim_start();
         match own.strip_prefix('\\').filter(|_| is_text && needs_escape(own, context)) {
             Some(unescaped) => {
-                self.push_text(&format!("{}{unescaped}", &text[..text.len() - own.len()]))
+                self.push_text(&format!("{}{unescaped}", &text[..text.len() - own.len()]));
             }
             None => self.push_text(text),
         }

@@ -4,6 +4,7 @@ mod property;
 
 use super::{TaskFile, parse_markdown, render_markdown};
 use insta::assert_snapshot;
+use std::fmt::Write as _;
 
 /// Reads a document and describes what was understood and what was reported.
 ///
@@ -13,22 +14,24 @@ fn read(text: &str) -> String {
     let mut out = String::new();
     for task in document.tasks() {
         let dependencies: Vec<String> = task.dependencies.iter().map(ToString::to_string).collect();
-        out += &format!(
-            "{} {:?} after [{}] {:?}\n",
+        writeln!(
+            out,
+            "{} {:?} after [{}] {:?}",
             task.number,
             task.title,
             dependencies.join(" "),
             task.difficulty
-        );
-        out += &format!("  {:?}\n", task.description);
+        )
+        .unwrap();
+        writeln!(out, "  {:?}", task.description).unwrap();
         for (kind, tests) in [("code", &task.code_tests), ("visual", &task.visual_tests)] {
             for test in tests {
-                out += &format!("  {kind} {:?} {:?}\n", test.name, test.description);
+                writeln!(out, "  {kind} {:?} {:?}", test.name, test.description).unwrap();
             }
         }
     }
     for issue in issues {
-        out += &format!("{:?} {issue}\n", issue.severity());
+        writeln!(out, "{:?} {issue}", issue.severity()).unwrap();
     }
     out
 }
@@ -45,10 +48,8 @@ fn with_tests(tests: &str) -> String {
 fn with_tasks(tasks: &[(&str, &str)]) -> String {
     let mut text = "## Phase 1: P\n### Module 1.1: M\n".to_owned();
     for (heading, dependencies) in tasks {
-        text += &format!(
-            "{heading}\n- **Description:** D\n- **Dependencies:** {dependencies}\n- **Unit Tests:**\n  \
-             - **Code Tests:**\n    - **a:** b\n"
-        );
+        write!(text, "{heading}\n- **Description:** D\n- **Dependencies:** {dependencies}\n- **Unit Tests:**\n  \
+             - **Code Tests:**\n    - **a:** b\n").unwrap();
     }
     text
 }

@@ -58,16 +58,13 @@ pub(super) fn places(lines: &[&str]) -> Vec<Place> {
             idx += 1;
             continue;
         };
-        match hopeless.find_close(fence, &lines[idx + 1..]) {
-            Some(offset) => {
-                let end = idx + 1 + offset;
-                places[idx..=end].fill(Place::Code);
-                idx = end + 1;
-            }
-            None => {
-                places[idx] = Place::OpenFence;
-                idx += 1;
-            }
+        if let Some(offset) = hopeless.find_close(fence, &lines[idx + 1..]) {
+            let end = idx + 1 + offset;
+            places[idx..=end].fill(Place::Code);
+            idx = end + 1;
+        } else {
+            places[idx] = Place::OpenFence;
+            idx += 1;
         }
     }
     places

@@ -381,7 +381,11 @@ mod tests {
 
         #[test]
         fn no_answer_makes_the_reader_fail(answer in "[\\[\\]{}\",:a<>`\\\\\n]{0,200}") {
-            let _ = (projects(&answer), is_cut(&answer), joined(&answer, &answer), without_fence(&answer));
+            let found = projects(&answer).unwrap_or_default();
+            prop_assert!(found.len() <= MAX_PROJECTS);
+            prop_assert!(joined(&answer, &answer).starts_with(&answer));
+            prop_assert!(answer.contains(without_fence(&answer)));
+            is_cut(&answer);
         }
     }
 }

@@ -17,6 +17,7 @@ use super::ProposeError;
 use crate::{
     project::{Project, Severity, TaskDocument, TaskFile, TaskIssue, TaskNumber, render_markdown},
     record::{write_file, write_json},
+    rollout::without_times,
 };
 use cap_std::{ambient_authority, fs::Dir};
 use playpen_runtime::{ImportOptions, Tree};
@@ -115,10 +116,12 @@ impl ProjectFolder {
         )?)
     }
 
-    /// Returns the files of the project as a tree.
+    /// Returns the files of the project as a tree, without their times, which would reach git's index.
     pub(super) fn import(&self) -> Result<Tree, ProposeError> {
         let imported = Tree::import(&self.dir()?, &ImportOptions::default());
-        imported.map_err(|source| ProposeError::Import { path: self.path.clone(), source })
+        let tree =
+            imported.map_err(|source| ProposeError::Import { path: self.path.clone(), source })?;
+        Ok(without_times(&tree))
     }
 
     /// Writes what differs between two trees of the project.

@@ -23,7 +23,7 @@ const SCRIPT: &str = include_str!("check_skeleton.py");
 /// Findings of one kind that are listed.
 const MAX_LISTED: usize = 10;
 /// Time for `git status`.
-const GIT_WALL: Duration = Duration::from_secs(60);
+const GIT_WALL: Duration = Duration::from_mins(1);
 
 /// Returns what is wrong with the repository in `tree`; nothing if it can be kept.
 pub(super) async fn check(
@@ -63,14 +63,14 @@ fn open(ctx: &Context, tree: &Tree) -> Result<Sandbox, CheckError> {
 /// What the script found, line by line.
 #[derive(Debug, Default)]
 struct Look {
-    modules: Option<Modules>,
+    found: Option<Found>,
     imports: Vec<Import>,
     /// Why the script did not come to its end.
     stopped: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Modules {
+struct Found {
     modules: Vec<String>,
     errors: Vec<String>,
     stubs: Vec<String>,
@@ -86,7 +86,7 @@ struct Import {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Modules(Modules),
+    Found(Found),
     Import(Import),
 }
 
@@ -103,9 +103,9 @@ fn read(report: &Bytes) -> Look {
     for line in report.split(|byte| *byte == b'\n') {
         match serde_json::from_slice(line) {
             // The first line is written before any code of the repository runs.
-            Ok(Line::Modules(modules)) if look.modules.is_none() => look.modules = Some(modules),
+            Ok(Line::Found(found)) if look.found.is_none() => look.found = Some(found),
             Ok(Line::Import(import)) => look.imports.push(import),
-            Ok(Line::Modules(_)) | Err(_) => {}
+            Ok(Line::Found(_)) | Err(_) => {}
         }
     }
     look
@@ -125,7 +125,7 @@ fn stopped(outcome: &Outcome) -> Option<String> {
 }
 
 fn judge(look: &Look) -> Vec<String> {
-    let Some(found) = &look.modules else {
+    let Some(found) = &look.found else {
         return vec![look.stopped.clone().unwrap_or_else(|| "the check found nothing".to_owned())];
     };
     let mut findings = found.errors.clone();

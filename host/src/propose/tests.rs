@@ -14,7 +14,7 @@ use crate::{
 };
 use fs_err as fs;
 use playpen_runtime::{Engine, EngineConfig, Image, Tree, image::ImageWriter};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// A project as a model would propose it. The doubled quotes are YAML's.
@@ -77,7 +77,7 @@ impl Bench {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&error);
         while let Some(cause) = source {
-            text += &format!("\n  by {cause}");
+            write!(text, "\n  by {cause}").unwrap();
             source = cause.source();
         }
         text.replace(&self.dir.path().display().to_string(), "DIR")
@@ -92,7 +92,7 @@ impl Bench {
 fn entry(stage: &str, answers: &[&str]) -> String {
     let mut entry = format!("  - match: {{stage: {stage}}}\n    replies:\n");
     for answer in answers {
-        entry += &format!("      - text: {}\n", serde_json::to_string(answer).unwrap());
+        writeln!(entry, "      - text: {}", serde_json::to_string(answer).unwrap()).unwrap();
     }
     entry
 }

@@ -1,11 +1,8 @@
 //! What every template is filled with in tests: the structs that the stages use, with sample values.
 
-use crate::{
-    propose::prompts::{
-        ContinuePrompt, EarlierProject, EarlierTest, NamedTest, ProjectsPrompt, RepairPrompt,
-        SetupPrompt, TasksPrompt, TestDocsPrompt,
-    },
-    rollout::prompts::samples as rollout,
+use crate::propose::prompts::{
+    ContinuePrompt, EarlierProject, EarlierTest, NamedTest, ProjectsPrompt, RepairPrompt,
+    SetupPrompt, TasksPrompt, TestDocsPrompt,
 };
 use serde::Serialize;
 use serde_json::Value;
