@@ -27,6 +27,7 @@ mod units;
 mod watch;
 
 mod bench;
+mod demo;
 mod doctor;
 mod image;
 mod mock_model;
@@ -38,7 +39,7 @@ use crate::{
     config::Environment,
     printer::{Printer, Verbosity},
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use session::Session;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 use tracing_subscriber::EnvFilter;
@@ -103,6 +104,7 @@ enum Command {
     Run(run::RunArgs),
     Propose(propose::ProposeArgs),
     Rollout(rollout::RolloutArgs),
+    Demo(demo::DemoArgs),
     Image(image::ImageArgs),
     Doctor(doctor::DoctorArgs),
     MockModel(mock_model::MockModelArgs),
@@ -135,7 +137,7 @@ impl Status {
 
 /// Parses the command line, runs the command and reports how it went.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(checked) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -150,6 +152,17 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(finish(&session.printer, code))
+}
+
+/// Refuses what the grammar of the command line cannot.
+fn checked(cli: Cli) -> Result<Cli, clap::Error> {
+    if let Command::Run(args) = &cli.command
+        && let Some(flag) = args.unknown_flag()
+    {
+        let message = format!("unexpected argument '{flag}' found");
+        return Err(Cli::command().error(ErrorKind::UnknownArgument, message));
+    }
+    Ok(cli)
 }
 
 /// Prints what is wrong with the command line, or the help that was asked for.
@@ -217,6 +230,7 @@ async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status>
         Command::Run(args) => run::run(session, &args).await,
         Command::Propose(args) => propose::run(session, &args).await,
         Command::Rollout(args) => rollout::run(session, &args).await,
+        Command::Demo(args) => demo::run(session, &args).await,
         Command::Image(args) => image::run(session, &args).await,
         Command::Doctor(args) => doctor::run(session, &args),
         Command::Bench(args) => bench::run(session, &args).await,

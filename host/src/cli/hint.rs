@@ -5,6 +5,7 @@
 
 use crate::{
     config::ConfigError,
+    demo::DemoError,
     model::{CassetteError, ClientError, ModelError},
     prompt::PromptError,
     propose::ProposeError,
@@ -65,9 +66,14 @@ fn own_hint(error: &(dyn StdError + 'static)) -> Option<String> {
         return Some(hint.to_owned());
     }
     let build = error.downcast_ref().and_then(BuildError::hint);
+    let demo = || error.downcast_ref().and_then(DemoError::hint);
     let rollout = || error.downcast_ref().and_then(RolloutError::hint);
     let record = || error.downcast_ref().and_then(RecordError::hint);
-    build.or_else(rollout).or_else(record).or_else(|| runtime_hint(error).map(str::to_owned))
+    build
+        .or_else(demo)
+        .or_else(rollout)
+        .or_else(record)
+        .or_else(|| runtime_hint(error).map(str::to_owned))
 }
 
 /// The runtime knows nothing of flags, so its advice is given here.
@@ -79,11 +85,11 @@ fn runtime_hint(error: &(dyn StdError + 'static)) -> Option<&'static str> {
         return Some("`playpen image build` makes the image again where it is damaged");
     }
     match error.downcast_ref() {
-        Some(ImportError::TooLarge { .. }) => {
-            Some("mount a smaller folder, or show this one as it is: `--mount GUEST=HOST:ro`")
-        }
+        Some(ImportError::TooLarge { .. }) => Some(
+            "leave something out with `--skip NAME`, or mount another folder: `--mount GUEST=HOST`",
+        ),
         Some(ImportError::Special { .. } | ImportError::Name { .. }) => {
-            Some("remove it, or show the folder as it is: `--mount GUEST=HOST:ro`")
+            Some("leave it out with `--skip NAME`")
         }
         _ => None,
     }

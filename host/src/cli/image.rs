@@ -1,7 +1,6 @@
 //! `playpen image`: the root filesystem of sandboxes, built from published sources.
 
 use super::{Status, session::Session};
-use comfy_table::{Table, presets};
 use playpen_runtime::{EntryKind, Image};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -100,7 +99,7 @@ async fn show(session: &Session, folder: Option<&Path>) -> anyhow::Result<Status
     if session.printer.is_json() {
         session.printer.json(&shown);
     } else {
-        session.printer.result(shown.table());
+        session.printer.result(shown.lines());
     }
     Ok(Status::Done)
 }
@@ -123,16 +122,13 @@ impl Shown {
         }
     }
 
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.add_row(["folder", &self.folder.display().to_string()]);
-        table.add_row(["digest", &self.digest]);
-        table.add_row(["files", &self.n_files.to_string()]);
-        table.add_row(["bytes", &self.n_bytes.to_string()]);
-        let names: Vec<&str> =
-            self.programs.iter().filter_map(|path| path.rsplit('/').next()).collect();
-        table.add_row(["programs", &names.join(" ")]);
-        table
+    fn lines(&self) -> String {
+        let Self { folder, digest, n_files, n_bytes, programs } = self;
+        let names: Vec<&str> = programs.iter().filter_map(|path| path.rsplit('/').next()).collect();
+        let (folder, names) = (folder.display(), names.join(" "));
+        format!(
+            "folder    {folder}\ndigest    {digest}\nfiles     {n_files}\nbytes     {n_bytes}\n\
+             programs  {names}"
+        )
     }
 }

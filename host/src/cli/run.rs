@@ -53,6 +53,10 @@ pub(super) struct RunArgs {
     #[arg(long = "mount", value_name = "GUEST=HOST[:ro|rw|cow]")]
     mounts: Vec<MountSpec>,
 
+    /// Leave files and folders of this name out of copies, such as `target` or `node_modules`
+    #[arg(long = "skip", value_name = "NAME")]
+    skip_names: Vec<String>,
+
     /// Set a variable in the environment of the command
     #[arg(long = "env", short = 'e', value_name = "NAME=VALUE", value_parser = units::variable)]
     variables: Vec<(String, String)>,
@@ -104,6 +108,12 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
+    /// Returns a flag of ours that does not exist: no program's name starts with a dash, but the
+    /// grammar takes what it does not know for the start of the command.
+    pub(super) fn unknown_flag(&self) -> Option<&str> {
+        self.command.first().map(String::as_str).filter(|program| program.starts_with('-'))
+    }
+
     fn limits(&self) -> Limits {
         let default = Limits::default();
         Limits {
@@ -131,7 +141,7 @@ impl RunArgs {
 pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Status> {
     let specs = args.mounts();
     let cwd = args.cwd(&specs);
-    let (mounts, copied) = open_all(&specs)?;
+    let (mounts, copied) = open_all(&specs, &args.skip_names)?;
     let events = args.audit.as_deref().map(EventFile::create).transpose()?.map(Arc::new);
     let sandbox = build(session, args, mounts, &cwd, events.clone()).await?;
 
@@ -160,11 +170,14 @@ fn not_started(session: &Session, error: anyhow::Error) -> anyhow::Result<Status
     Ok(Status::Guest(code))
 }
 
-fn open_all(specs: &[MountSpec]) -> anyhow::Result<(Vec<Mount>, Vec<Copied>)> {
+fn open_all(
+    specs: &[MountSpec],
+    skip_names: &[String],
+) -> anyhow::Result<(Vec<Mount>, Vec<Copied>)> {
     let mut mounts = vec![];
     let mut all_copied = vec![];
     for spec in specs {
-        let (mount, copied) = mounts::open(spec)?;
+        let (mount, copied) = mounts::open(spec, skip_names)?;
         mounts.push(mount);
         all_copied.extend(copied);
     }

@@ -78,7 +78,10 @@ impl Watch {
             Progress::AttemptFinished { stage, task, attempt, ok, summary } => {
                 let place = place(stage, task.as_deref());
                 let verdict = verdict(*ok, "accepted", "refused");
-                printer.status(format_args!("  {place}: attempt {attempt} {verdict}: {summary}"));
+                printer.status(format_args!(
+                    "  {place}: attempt {attempt} {verdict}{}",
+                    after(summary)
+                ));
             }
             Progress::ToolCalled { tool, summary, ok, n_denied, millis, .. } => {
                 let line =
@@ -115,6 +118,11 @@ fn place(stage: &str, task: Option<&str>) -> String {
 
 fn verdict<'a>(ok: bool, yes: &'a str, no: &'a str) -> &'a str {
     if ok { yes } else { no }
+}
+
+/// Returns ` SUMMARY` after a colon, or nothing where there is nothing to say.
+fn after(summary: &str) -> String {
+    if summary.is_empty() { String::new() } else { format!(": {summary}") }
 }
 
 fn unless(ok: bool, text: &str) -> &str {

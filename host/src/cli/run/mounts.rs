@@ -91,14 +91,19 @@ pub(super) struct Copied {
 }
 
 /// Opens the folder of `spec`; a copy-on-write mount is read into memory.
-pub(super) fn open(spec: &MountSpec) -> anyhow::Result<(Mount, Option<Copied>)> {
+///
+/// Files and folders named one of `skip_names` are left out of the copy.
+pub(super) fn open(
+    spec: &MountSpec,
+    skip_names: &[String],
+) -> anyhow::Result<(Mount, Option<Copied>)> {
     let dir = Dir::open_ambient_dir(&spec.host, ambient_authority())
         .with_context(|| format!("failed to open folder `{}`", spec.host.display()))?;
     Ok(match spec.mode {
         Mode::ReadOnly => (Mount::host(&spec.guest, dir, Access::ReadOnly), None),
         Mode::ReadWrite => (Mount::host(&spec.guest, dir, Access::ReadWrite), None),
         Mode::CopyOnWrite => {
-            let base = import(&spec.host, &dir)?;
+            let base = import(&spec.host, &dir, skip_names)?;
             let mount = Mount::tree(&spec.guest, base.clone());
             let copied = Copied { guest: spec.guest.clone(), host: spec.host.clone(), dir, base };
             (mount, Some(copied))
@@ -106,8 +111,9 @@ pub(super) fn open(spec: &MountSpec) -> anyhow::Result<(Mount, Option<Copied>)> 
     })
 }
 
-fn import(host: &Path, dir: &Dir) -> anyhow::Result<Tree> {
-    Tree::import(dir, &ImportOptions::default())
+fn import(host: &Path, dir: &Dir, skip_names: &[String]) -> anyhow::Result<Tree> {
+    let options = ImportOptions { skip_names: skip_names.to_vec(), ..ImportOptions::default() };
+    Tree::import(dir, &options)
         .with_context(|| format!("failed to read folder `{}`", host.display()))
 }
 
