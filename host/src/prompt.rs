@@ -113,11 +113,13 @@ impl Prompts {
     }
 }
 
-/// Returns the syntax of templates: Jinja's, in which a line with nothing but a tag leaves no trace.
+/// Returns the syntax of templates: Jinja's, in which a line with nothing but a tag leaves no trace, and
+/// an included template keeps the end of its last line.
 fn syntax() -> SyntaxConfig {
     SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)
+        .keep_trailing_newline(true)
         .build()
         .expect("the delimiters are the default ones")
 }

@@ -1,6 +1,6 @@
 //! Finds projects that have been proposed before under other words.
 //!
-//! Two descriptions are compared by the pairs of neighbouring content words they share: an estimate
+//! Two descriptions are compared by the pairs of neighboring content words they share: an estimate
 //! that costs no model call and gives the same verdict on every machine.
 
 use crate::project::Project;

@@ -12,7 +12,7 @@ def test_new_device_is_zero():
     assert device.to_bytes() == bytes(64)
 
 
-def test_write_pads_short_data_and_keeps_neighbours():
+def test_write_pads_short_data_and_keeps_neighbors():
     device = BlockDevice(3, block_size=8)
     device.write(0, b"A" * 8)
     device.write(1, b"xyz")
