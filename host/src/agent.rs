@@ -54,7 +54,7 @@ pub use namespace::open_sandbox;
 pub use role::{AgentRole, WORKSPACE, WritePolicy};
 
 use budget::Spending;
-use calls::{Repeats, normalized};
+use calls::{Repeats, normalized, summary};
 use observation::{Observation, one_line};
 use toolbox::{Performed, Toolbox};
 use trace::Trace;
@@ -388,7 +388,7 @@ impl<'a> Agent<'a> {
             stage: self.task.stage.clone(),
             task: self.task.task.clone(),
             tool: one_line(&call.name, SUMMARY_CHARS),
-            summary: one_line(&call.arguments, SUMMARY_CHARS),
+            summary: one_line(&summary(call), SUMMARY_CHARS),
             ok: observation.ok,
             n_denied,
             millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -1,7 +1,7 @@
 //! The rollout: from a project and its tasks to verified trajectories.
 //!
 //! [`rollout`] takes the tasks in an order in which each comes after those that it depends on, and
-//! works on them one after the other ([`task`]). A task that stays unsolved is recorded, those that
+//! works on them one after the other (`task.rs`). A task that stays unsolved is recorded, those that
 //! depend on it are skipped, and the others go on. What the agents leave is believed only as far as
 //! the verifier can check it: [`merge`] takes the changes that a role allows, [`check`] runs pytest in
 //! a fresh sandbox, [`gate`] judges.

@@ -1,6 +1,6 @@
 //! The calls of an answer as they go back into the conversation, and calls that repeat.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 use super::observation::cut_middle;
@@ -39,10 +39,25 @@ pub(super) fn normalized(calls: &[ToolCall], turn: u32) -> Vec<Call> {
     calls.iter().enumerate().map(&mut normalize).collect()
 }
 
+/// Says what a call is about, for people: the command, the path, the tests.
+pub(super) fn summary(call: &ToolCall) -> String {
+    let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+    let text = |key: &str| arguments[key].as_str().unwrap_or_default();
+    match call.name.as_str() {
+        "bash" => text("command").to_owned(),
+        "edit" => format!("{} {}", text("command"), text("path")),
+        "run_tests" => {
+            let paths = arguments["paths"].as_array().into_iter().flatten();
+            paths.filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
+        "finish" => text("message").to_owned(),
+        _ => call.arguments.clone(),
+    }
+}
+
 /// Returns arguments that are a JSON object: those of the call if they are.
 fn echoed_arguments(arguments: &str) -> String {
-    let is_object =
-        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(arguments).is_ok();
+    let is_object = serde_json::from_str::<serde_json::Map<String, Value>>(arguments).is_ok();
     if is_object && arguments.len() <= super::tools::MAX_ARGUMENT_BYTES {
         arguments.to_owned()
     } else if arguments.trim().is_empty() {
@@ -94,7 +109,7 @@ impl Repeats {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_REPEATS, Repeats, normalized};
+    use super::{MAX_REPEATS, Repeats, normalized, summary};
     use crate::model::ToolCall;
 
     fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
@@ -124,6 +139,19 @@ mod tests {
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20));
         let calls = normalized(&[call("i", "x", &long)], 1);
         assert!(calls[0].echo.arguments.len() < 4000);
+    }
+
+    #[test]
+    fn a_call_is_summed_up_for_people() {
+        let check = |name, arguments, expected: &str| {
+            assert_eq!(summary(&call("i", name, arguments)), expected);
+        };
+        check("bash", r#"{"command": "ls -l"}"#, "ls -l");
+        check("edit", r#"{"command": "view", "path": "a.py"}"#, "view a.py");
+        check("run_tests", r#"{"paths": ["a", "b"]}"#, "a b");
+        check("run_tests", "{}", "");
+        check("bash", "nonsense", "");
+        check("other", "nonsense", "nonsense");
     }
 
     #[test]

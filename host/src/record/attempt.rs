@@ -109,7 +109,7 @@ impl AttemptAudit {
         self.kept.lock().n_denied
     }
 
-    /// Returns the number of events that are not in the record, because it has [`MAX_EVENTS`].
+    /// Returns the number of events that are not in the record, because it is full.
     pub fn n_unrecorded(&self) -> u64 {
         self.kept.lock().n_unrecorded
     }
