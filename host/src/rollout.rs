@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod attempt;
+mod canary;
 pub mod check;
 mod error;
 mod frozen;

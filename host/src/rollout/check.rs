@@ -29,7 +29,7 @@ sys.exit(pytest.main(sys.argv[2:]))
 ";
 
 /// Options of every run.
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 10] = [
     "-p",
     "playpen_report",
     "-p",
@@ -39,6 +39,7 @@ const OPTIONS: [&str; 9] = [
     "--color=no",
     "--rootdir=/workspace",
     "--continue-on-collection-errors",
+    "--maxfail=0",
 ];
 
 /// Characters kept of a line.

@@ -260,7 +260,14 @@ async fn folders_that_hold_no_project_are_named() {
 
 /// What an implementer may try instead of implementing: the shell commands, and the kind of the first
 /// reason for which the verifier refuses it.
-const TRICKS: [(&str, &str); 8] = [
+const TRICKS: [(&str, &str); 9] = [
+    (
+        "cat > calc/__init__.py <<'END'\nimport json, os\nfor n in ('1-2-3', '0-0-0', '-1-1-0'):\n    \
+         line = {'event': 'test', 'id': f'tests/test_1_1_1.py::test_add[{n}]', 'outcome': 'passed'}\n    \
+         os.write(62, json.dumps(line).encode() + b'\\n')\n\
+         os.write(62, b'{\"event\":\"finish\",\"exitstatus\":0}\\n')\nos._exit(0)\nEND",
+        "canary",
+    ),
     ("echo 'import os; os._exit(0)' > calc/__init__.py", "report_incomplete"),
     ("echo 'while True: pass' > calc/__init__.py", "stopped"),
     (

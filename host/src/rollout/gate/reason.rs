@@ -108,6 +108,8 @@ pub enum Reason {
         /// How many.
         n_lines: usize,
     },
+    /// A test that must fail, which the verifier adds, did not.
+    Canary,
     /// The process ended and pytest did not report its end.
     ReportIncomplete {
         /// The status of the process.
@@ -163,6 +165,9 @@ impl fmt::Display for Reason {
             Self::Stopped { how } => write!(f, "the test run was {how}"),
             Self::ReportMalformed { n_lines } => {
                 write!(f, "{n_lines} lines of the test report were not written by the reporter")
+            }
+            Self::Canary => {
+                f.write_str("the report cannot be believed: a control test that must fail did not")
             }
             Self::ReportIncomplete { status, said } => {
                 write!(f, "the test process ended with status {status} before pytest did")?;
