@@ -11,7 +11,7 @@ mod escape;
 mod python;
 mod run;
 mod shell;
-mod slow;
+mod suites;
 
 use playpen_e2e::{folder::Folder, program::Program};
 

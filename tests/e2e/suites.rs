@@ -1,4 +1,4 @@
-//! What takes long: the test suites of real packages, run by stock pytest in the sandbox.
+//! The test suites of real packages, run by stock pytest in the sandbox.
 
 use crate::{PLAYPEN, folder};
 use playpen_e2e::folder::Folder;
