@@ -50,23 +50,23 @@ impl Canary {
         if (n_failed, n_reported) != (1, 1) {
             return Some(Reason::Canary);
         }
-        self.settle(run)
+        settle(run)
     }
+}
 
-    /// Takes the failure out of the status, if it is the only one.
-    fn settle(&self, run: &mut Run) -> Option<Reason> {
-        let report = &mut run.report;
-        if (report.exit_status, run.exit_code) == (Some(0), Some(0)) {
-            return Some(Reason::Canary);
-        }
-        let all_passed = report.results.iter().all(|result| result.outcome == TestOutcome::Passed)
-            && report.collect_errors.is_empty();
-        if all_passed && (report.exit_status, run.exit_code) == (Some(1), Some(1)) {
-            report.exit_status = Some(0);
-            run.exit_code = Some(0);
-        }
-        None
+/// Takes the failure out of the status, if it is the only one.
+fn settle(run: &mut Run) -> Option<Reason> {
+    let report = &mut run.report;
+    if (report.exit_status, run.exit_code) == (Some(0), Some(0)) {
+        return Some(Reason::Canary);
     }
+    let all_passed = report.results.iter().all(|result| result.outcome == TestOutcome::Passed)
+        && report.collect_errors.is_empty();
+    if all_passed && (report.exit_status, run.exit_code) == (Some(1), Some(1)) {
+        report.exit_status = Some(0);
+        run.exit_code = Some(0);
+    }
+    None
 }
 
 #[cfg(test)]
