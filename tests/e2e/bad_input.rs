@@ -149,7 +149,7 @@ fn answer_with(response: &'static str) -> String {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let mut request = [0; 1 << 16];
+            let mut request = vec![0; 1 << 16];
             // One read is enough to be asked; the rest of a long request is not looked at.
             let _asked = stream.read(&mut request);
             let _answered = stream.write_all(response.as_bytes());

@@ -114,7 +114,8 @@ fn exit_codes_are_the_commands_own() {
 #[test]
 fn standard_input_is_passed_on() {
     let folder = folder();
-    let input: String = (0..50_000).map(|n| format!("{n}\n")).collect();
+    let lines: Vec<String> = (0..50_000).map(|n| n.to_string()).collect();
+    let input = lines.join("\n");
     let ended = folder.playpen(["run", "--quiet", "--", "sort", "-rn"]).stdin(input).run();
     assert!(ended.out().starts_with("49999\n49998\n"), "{}", ended.err());
     assert_eq!(ended.out().lines().count(), 50_000);

@@ -46,7 +46,7 @@ pub struct Case {
 pub struct Cases {
     program: PathBuf,
     pristine: TempDir,
-    cases: Vec<Case>,
+    list: Vec<Case>,
 }
 
 impl Cases {
@@ -67,12 +67,12 @@ impl Cases {
         }
         let ended = bash(&parsed.setup).cwd(pristine.path()).run();
         ensure!(ended.code == 0, "the set-up failed: {ended:?}");
-        Ok(Self { program: program.to_owned(), pristine, cases: parsed.case })
+        Ok(Self { program: program.to_owned(), pristine, list: parsed.case })
     }
 
     /// Returns the cases.
     pub fn iter(&self) -> impl Iterator<Item = &Case> {
-        self.cases.iter()
+        self.list.iter()
     }
 
     /// Runs a case both ways; returns what is wrong, or `None` if it agrees or is known not to.

@@ -88,7 +88,9 @@ fn list(session: &Session) -> anyhow::Result<Status> {
     if session.printer.is_json() {
         session.printer.json(&images);
     } else {
-        images.iter().for_each(|image| session.printer.result(image.folder.display()));
+        for image in &images {
+            session.printer.result(image.folder.display());
+        }
     }
     Ok(Status::Done)
 }

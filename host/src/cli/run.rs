@@ -242,7 +242,9 @@ fn conclude(
 ) -> anyhow::Result<Status> {
     let printer = &session.printer;
     if !printer.is_json() {
-        changes.iter().for_each(|changes| changes.show(printer));
+        for changes in changes {
+            changes.show(printer);
+        }
     }
     let program = args.command.first().map_or("", String::as_str);
     let reason = report::reason(outcome.exit, program, &args.limits());

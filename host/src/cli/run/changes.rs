@@ -31,24 +31,24 @@ pub(super) struct ChangedPath {
 pub(super) struct Changes<'a> {
     copied: &'a Copied,
     after: Tree,
-    changes: Vec<Change>,
+    list: Vec<Change>,
 }
 
 impl<'a> Changes<'a> {
     /// Compares what was copied with what is there now.
     pub(super) fn new(copied: &'a Copied, after: Tree) -> Self {
-        let changes = copied.base.diff(&after);
-        Self { copied, after, changes }
+        let list = copied.base.diff(&after);
+        Self { copied, after, list }
     }
 
     /// Returns how many paths changed.
     pub(super) fn len(&self) -> usize {
-        self.changes.len()
+        self.list.len()
     }
 
     /// Returns the changed paths, sorted.
     pub(super) fn paths(&self) -> impl Iterator<Item = ChangedPath> + '_ {
-        self.changes.iter().map(|change| ChangedPath {
+        self.list.iter().map(|change| ChangedPath {
             path: format!("{}/{}", self.copied.guest, change.path),
             kind: kind(change.kind),
         })
@@ -56,10 +56,10 @@ impl<'a> Changes<'a> {
 
     /// Prints the diff to stderr, cut where it gets long.
     pub(super) fn show(&self, printer: &Printer) {
-        if self.changes.is_empty() {
+        if self.list.is_empty() {
             return;
         }
-        let text: String = self.changes.iter().map(|change| self.diff(change)).collect();
+        let text: String = self.list.iter().map(|change| self.diff(change)).collect();
         let lines: Vec<&str> = text.lines().collect();
         for line in lines.iter().take(MAX_DIFF_LINES) {
             printer.status(format_args!("{}", coloured(line)));
@@ -78,7 +78,7 @@ impl<'a> Changes<'a> {
     pub(super) fn apply(&self) -> anyhow::Result<()> {
         let Copied { host, dir, base, .. } = self.copied;
         let touched: Vec<String> = self
-            .changes
+            .list
             .iter()
             .filter(|change| !self.is_as_copied(dir, change))
             .map(|change| format!("`{}`", host.join(&change.path).display()))
