@@ -11,7 +11,7 @@ mod table;
 
 pub(crate) use self::{
     capture::Capture,
-    description::{Description, Flags, Held, Kind, RandomSource},
+    description::{Description, Flags, Held, Kind},
     pipe::{Moved, PipeReader, PipeWriter, Readiness, pipe},
     table::{FdTable, ROOT_FD},
 };

@@ -29,6 +29,7 @@ mod limits;
 mod path;
 mod preinit;
 mod process;
+mod random;
 mod sandbox;
 mod tree;
 mod vfs;

@@ -5,10 +5,10 @@ use crate::{
     clock::Clock,
     command::{Command, DEFAULT_PATH},
     engine::Engine,
-    fd::RandomSource,
     image::{Image, Programs},
     limits::Limits,
     process::{Job, Kernel},
+    random::Randomness,
     tree::Tree,
     vfs::{Mount, MountError, Rule, Vfs, standard_devices},
 };
@@ -60,6 +60,7 @@ struct Settings {
     env: BTreeMap<String, String>,
     cwd: String,
     limits: Limits,
+    random: Randomness,
 }
 
 impl SandboxBuilder {
@@ -95,6 +96,14 @@ impl SandboxBuilder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// Makes the random bytes that processes get depend on a seed and on nothing else; without
+    /// this they are the host's.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.random = Randomness::Seeded(seed);
         self
     }
 
@@ -183,6 +192,7 @@ impl Sandbox {
                 env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
                 cwd: "/".to_owned(),
                 limits: Limits::default(),
+                random: Randomness::Host,
             },
             sink: None,
         }
@@ -236,7 +246,7 @@ impl Sandbox {
             programs,
             vfs: Arc::new(Mutex::new(vfs)),
             audit,
-            random: host_random(),
+            random: settings.random,
             clock: Clock::start(),
             next_pid: AtomicU32::new(FIRST_PID),
         };
@@ -245,7 +255,7 @@ impl Sandbox {
 
     /// Describes a command to be run; a name without a slash is looked for in `PATH`.
     pub fn command(&self, program: impl Into<String>) -> Command {
-        let Settings { env, cwd, limits } = (*self.settings).clone();
+        let Settings { env, cwd, limits, .. } = (*self.settings).clone();
         Command::new(Arc::clone(&self.kernel), program.into(), env, cwd, limits)
     }
 
@@ -297,11 +307,6 @@ fn tmp() -> Tree {
         root.mode = 0o1777;
     }
     tree
-}
-
-/// Returns the host's random source.
-fn host_random() -> RandomSource {
-    Arc::new(|out: &mut [u8]| getrandom::fill(out).expect("the host has random bytes"))
 }
 
 /// The trees of a sandbox at one instant, by mount point.

@@ -1,7 +1,6 @@
 //! The system calls: `wasi_snapshot_preview1` and the extension module `playpen`.
 //!
-//! wasmtime-wasi answers for arguments, environment, clocks and random bytes; everything that has to
-//! do with files, descriptors, waiting and processes is the kernel's. A call first copies what it is
+//! wasmtime-wasi answers for arguments, environment and clocks; everything that has to do with files, descriptors, waiting and processes is the kernel's. A call first copies what it is
 //! given out of the guest's memory, checking every range, then acts, then writes its results; nothing
 //! in guest memory is read twice. Calls that may block are asynchronous: they give up the thread, not
 //! only the guest.
@@ -205,6 +204,7 @@ fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "sched_yield": processes::sched_yield, ();
     }
     immediate! { linker, PREVIEW1;
+        "random_get": processes::random_get, (at: u32, len: u32);
         "proc_raise": processes::raise, (signal: u32);
         "sock_accept": sockets::accept, (fd: u32, _flags: u32, _out: u32);
         "sock_recv": sockets::recv, (fd: u32, _iovs: u32, _n: u32, _flags: u32, _out: u32, _oflags: u32);

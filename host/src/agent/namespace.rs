@@ -29,6 +29,10 @@ const ENVIRONMENT: [(&str, &str); 12] = [
     ("PYTEST_ADDOPTS", "-p no:cacheprovider"),
 ];
 
+/// Seed of the random bytes in every sandbox of the pipeline: the same answers of a model should
+/// leave the same records, names of temporary files included.
+const SEED: u64 = 0;
+
 /// Builds a sandbox over `tree` in which `policy` holds.
 ///
 /// # Errors
@@ -42,7 +46,8 @@ pub fn open_sandbox(
 ) -> Result<Sandbox, SandboxError> {
     let mut builder = Sandbox::builder(&ctx.engine, &ctx.image)
         .mount(Mount::tree(WORKSPACE, tree))
-        .cwd(WORKSPACE);
+        .cwd(WORKSPACE)
+        .seed(SEED);
     if let Some(audit) = audit {
         builder = builder.audit(audit);
     }

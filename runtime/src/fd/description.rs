@@ -25,9 +25,6 @@ impl Drop for Held {
     }
 }
 
-/// A source of random bytes for the devices.
-pub(crate) type RandomSource = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
-
 /// What is open.
 #[derive(Debug)]
 pub(crate) enum Kind {

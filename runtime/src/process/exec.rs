@@ -152,6 +152,7 @@ impl Start {
             .monotonic_clock(job.kernel.clock.clone())
             .wall_clock(job.kernel.clock.clone())
             .build_p1();
+        let pid = actor.pid;
         let identity = Identity { argv: self.argv, env: self.env, exe };
         Process {
             job: Arc::clone(job),
@@ -160,6 +161,7 @@ impl Start {
             fds: table(job, self.fds),
             umask: self.umask,
             create_mode: None,
+            random: job.kernel.random.stream(pid),
             sig_pipe,
             wasi,
             memory: None,

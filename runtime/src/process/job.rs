@@ -6,9 +6,9 @@ use crate::{
     clock::Clock,
     engine::Engine,
     errno::{Errno, SysResult},
-    fd::RandomSource,
     image::Programs,
     limits::{Budget, LimitKind, Limits},
+    random::Randomness,
     vfs::{Actor, Vfs, blank_event},
 };
 use parking_lot::Mutex;
@@ -28,7 +28,7 @@ pub(crate) struct Kernel {
     pub(crate) programs: Programs,
     pub(crate) vfs: Arc<Mutex<Vfs>>,
     pub(crate) audit: Arc<AuditLog>,
-    pub(crate) random: RandomSource,
+    pub(crate) random: Randomness,
     pub(crate) clock: Clock,
     pub(crate) next_pid: AtomicU32,
 }

@@ -5,6 +5,7 @@ use crate::{
     errno::{Errno, SysResult},
     fd::{Description, FdTable},
     image::SigPipe,
+    random::RandomStream,
     vfs::Actor,
 };
 use std::{fmt, sync::Arc};
@@ -30,6 +31,7 @@ pub(crate) struct Process {
     /// Mode for the next file or directory that is created, given just before.
     pub(crate) create_mode: Option<u32>,
     pub(crate) sig_pipe: SigPipe,
+    pub(crate) random: RandomStream,
     pub(crate) wasi: WasiP1Ctx,
     /// The guest's memory; set once the instance exists.
     pub(crate) memory: Option<Memory>,

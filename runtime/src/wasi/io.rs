@@ -176,7 +176,7 @@ fn try_read(
 
 fn read_device(
     guest: &mut Guest<'_>,
-    process: &Process,
+    process: &mut Process,
     device: Device,
     buffers: &[(u32, u32)],
 ) -> SysResult<u32> {
@@ -188,7 +188,7 @@ fn read_device(
         let len = (*len).min((MAX_MOVE_BYTES - total as usize) as u32);
         let slice = guest.slice_mut(*at, len)?;
         match device {
-            Device::Random => (process.job.kernel.random)(slice),
+            Device::Random => process.random.fill(slice),
             _ => slice.fill(0),
         }
         total += len;
