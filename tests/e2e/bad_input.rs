@@ -72,6 +72,12 @@ fn an_audit_file_that_cannot_be_made_is_an_error_before_anything_runs() {
 }
 
 #[test]
+fn a_full_disk_behind_the_audit_record_is_an_error() {
+    let ended = folder().playpen(["run", "--quiet", "--audit", "/dev/full", "--", "true"]).run();
+    check(&ended, 3, "failed to write the audit file");
+}
+
+#[test]
 fn a_project_that_is_not_json_is_named_and_kept() {
     let folder = folder().file("out/repo/project.json", "{ not json");
     let args = ["propose", "tasks", "--model", "m", "--output", "out"];

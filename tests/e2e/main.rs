@@ -7,6 +7,8 @@
 
 mod architecture;
 mod bad_input;
+mod cache;
+mod demo;
 mod escape;
 mod python;
 mod run;

@@ -161,6 +161,15 @@ fn output_appears_while_the_command_runs() {
 }
 
 #[test]
+fn an_interrupted_command_ends_at_once_with_130() {
+    let folder = folder();
+    let args = ["--preserve-status", "-s", "INT", "2", PLAYPEN, "run", "--", "sleep", "60"];
+    let ended = Program::new("timeout").args(args).cwd(folder.path()).run();
+    assert_eq!(ended.code, 130, "{ended:?}");
+    assert!(ended.took < Duration::from_secs(8), "{ended:?}");
+}
+
+#[test]
 fn a_reader_that_left_is_not_an_error() {
     let folder = folder();
     let script = format!("{PLAYPEN} doctor | head -n 1; echo ${{PIPESTATUS[0]}}");
