@@ -72,9 +72,12 @@ impl Printer {
         shows_bars(self.verbosity)
     }
 
-    /// Writes bytes to stdout as they are.
-    pub fn data(&self, bytes: &[u8]) {
-        self.bars.suspend(|| self.note(write_all(&mut io::stdout().lock(), bytes)));
+    /// Writes bytes to stdout as they are; returns whether anybody still reads there.
+    pub fn data(&self, bytes: &[u8]) -> bool {
+        let written = self.bars.suspend(|| write_all(&mut io::stdout().lock(), bytes));
+        let is_read = !written.as_ref().is_err_and(|it| it.kind() == io::ErrorKind::BrokenPipe);
+        self.note(written);
+        is_read
     }
 
     /// Writes bytes to stderr as they are: what a command in the sandbox said there.

@@ -179,6 +179,15 @@ fn a_reader_that_left_is_not_an_error() {
 }
 
 #[test]
+fn a_command_whose_output_nobody_reads_is_ended_as_by_a_pipe() {
+    let folder = folder();
+    let script = format!("{PLAYPEN} run -- yes | head -n 2; echo ${{PIPESTATUS[0]}}");
+    let ended = Program::new("bash").args(["-c", &script]).cwd(folder.path()).run();
+    assert_eq!(ended.out(), "y\ny\n141\n");
+    assert_eq!(ended.err(), "");
+}
+
+#[test]
 fn a_full_disk_behind_stdout_is_an_error() {
     let script = format!("{PLAYPEN} doctor > /dev/full");
     let ended = Program::new("bash").args(["-c", &script]).run();

@@ -20,11 +20,15 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// There is no program of that name, as shells say it.
 const EXIT_NOT_FOUND: u8 = 127;
 /// The program cannot be executed, as shells say it.
 const EXIT_NOT_EXECUTABLE: u8 = 126;
+
+/// Whoever read the output has left: what a shell shows for a program that `SIGPIPE` ended.
+const EXIT_NOT_READ: u8 = 141;
 
 /// Run one command in a sandbox
 ///
@@ -146,7 +150,8 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Sta
     let sandbox = build(session, args, mounts, &cwd, events.clone()).await?;
 
     let outcome = match execute(session, &sandbox, args).await {
-        Ok(outcome) => outcome,
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => return Ok(Status::Guest(EXIT_NOT_READ)),
         Err(error) => return not_started(session, error),
     };
     if let Some(events) = events {
@@ -206,27 +211,42 @@ async fn build(
 }
 
 /// Runs the command; unless the result is wanted as JSON, its output is passed on as it appears.
-async fn execute(session: &Session, sandbox: &Sandbox, args: &RunArgs) -> anyhow::Result<Outcome> {
+///
+/// Returns `None` if it was ended because nobody reads its output any more.
+async fn execute(
+    session: &Session,
+    sandbox: &Sandbox,
+    args: &RunArgs,
+) -> anyhow::Result<Option<Outcome>> {
     let (program, rest) = args.command.split_first().context("no command was given")?;
     let mut command = sandbox.command(program).args(rest);
     if !io::stdin().is_terminal() {
         stdin::feed(command.stdin_pipe());
     }
+    let pass_on = Arc::new(PassOn { printer: session.printer.clone(), left: Notify::new() });
     if !session.printer.is_json() {
-        command = command.watch(Arc::new(PassOn(session.printer.clone())));
+        command = command.watch(Arc::<PassOn>::clone(&pass_on));
     }
-    Ok(command.output().await?)
+    tokio::select! {
+        outcome = command.output() => Ok(Some(outcome?)),
+        () = pass_on.left.notified() => Ok(None),
+    }
 }
 
 /// Passes output on as it appears.
 #[derive(Debug)]
-struct PassOn(Printer);
+struct PassOn {
+    printer: Printer,
+    /// Told when whoever read stdout has left.
+    left: Notify,
+}
 
 impl OutputSink for PassOn {
     fn write(&self, stream: Stream, data: &[u8]) {
         match stream {
-            Stream::Stdout => self.0.data(data),
-            Stream::Stderr => self.0.passthrough(data),
+            Stream::Stdout if self.printer.data(data) => {}
+            Stream::Stdout => self.left.notify_one(),
+            Stream::Stderr => self.printer.passthrough(data),
             Stream::Other(_) => {}
         }
     }
