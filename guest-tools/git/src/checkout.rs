@@ -13,12 +13,13 @@ pub(crate) fn checkout(place: &mut Place, args: &Args) -> Result<i32, Error> {
         return go_to(place, &name, true);
     }
     let (before, after) = args.split();
-    let words: Vec<&str> = before.into_iter().filter(|w| !w.starts_with('-')).collect();
+    let words: Vec<&str> =
+        before.into_iter().filter(|w| *w == "-" || !w.starts_with('-')).collect();
     match (words.as_slice(), after) {
         ([], None) => Ok(0),
         ([], Some(paths)) => files(place, None, &paths, false),
         ([revision], Some(paths)) => files(place, Some(revision), &paths, true),
-        ([name, paths @ ..], None) if place.repo.revparse_single(name).is_ok() => {
+        ([name, paths @ ..], None) if *name == "-" || place.repo.revparse_single(name).is_ok() => {
             if paths.is_empty() {
                 go_to(place, name, args.has(&["-q", "--quiet"]))
             } else {

@@ -65,7 +65,9 @@ pub(crate) fn rm(place: &mut Place, args: &Args) -> Result<i32, Error> {
             if !cached {
                 let _ = fs::remove_file(place.root.join(name));
             }
-            println!("rm '{name}'");
+            if !args.has(&["-q", "--quiet"]) {
+                println!("rm '{name}'");
+            }
         }
         if !cached && recursive {
             let _ = fs::remove_dir(place.root.join(&spec));

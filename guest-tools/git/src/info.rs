@@ -1,4 +1,4 @@
-//! `git init`, `git config`, `git rev-parse` and `git ls-files`.
+//! `git init`, `git config`, `git rev-parse`, `git merge-base` and `git ls-files`.
 
 use git2::{ConfigLevel, Error, Repository, RepositoryInitOptions};
 
@@ -71,6 +71,21 @@ pub(crate) fn rev_parse(place: &mut Place, args: &Args) -> Result<i32, Error> {
         }
     }
     Ok(0)
+}
+
+pub(crate) fn merge_base(place: &mut Place, args: &Args) -> Result<i32, Error> {
+    let [one, two] = args.operands(&[])[..] else {
+        return Err(Error::from_str("usage: git merge-base <commit> <commit>"));
+    };
+    let (one, two) =
+        (place.resolve(one)?.peel_to_commit()?.id(), place.resolve(two)?.peel_to_commit()?.id());
+    Ok(match place.repo.merge_base(one, two) {
+        Ok(id) => {
+            println!("{id}");
+            0
+        }
+        Err(_) => 1,
+    })
 }
 
 /// `git ls-files [PATH]...`, and `-o --exclude-standard` for what is not tracked.

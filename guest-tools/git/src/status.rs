@@ -1,6 +1,6 @@
 //! `git status [--short | --porcelain] [-b] [PATH]...`.
 
-use git2::{Error, Status, StatusOptions};
+use git2::{Error, Status, StatusEntry, StatusOptions};
 
 use crate::place::{Args, Place};
 
@@ -34,7 +34,7 @@ pub(crate) fn print(place: &Place, args: &Args) -> Result<(), Error> {
     let mut files = vec![];
     for entry in statuses.iter() {
         if !entry.status().is_ignored() {
-            files.push((entry.status(), entry.path()?.to_owned()));
+            files.push((entry.status(), name(&entry)?));
         }
     }
     let branch = place.branch();
@@ -48,6 +48,20 @@ pub(crate) fn print(place: &Place, args: &Args) -> Result<(), Error> {
         long(place, branch, &files);
     }
     Ok(())
+}
+
+/// The path; of a renamed file both.
+fn name(entry: &StatusEntry<'_>) -> Result<String, Error> {
+    let path = entry.path()?.to_owned();
+    let renamed = entry.head_to_index().filter(|_| entry.status().is_index_renamed());
+    let new = renamed
+        .as_ref()
+        .and_then(|delta| delta.new_file().path())
+        .map(|p| p.to_string_lossy().into_owned());
+    Ok(match new {
+        Some(new) if new != path => format!("{path} -> {new}"),
+        _ => path,
+    })
 }
 
 fn letters(status: Status) -> String {

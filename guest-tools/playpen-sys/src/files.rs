@@ -47,3 +47,10 @@ pub fn chmod(path: &Path, mode: u32) -> io::Result<()> {
 pub fn executable(path: &Path) -> bool {
     path.is_file() && stat(path, true).map_or(true, |s| s.0 & 0o111 != 0)
 }
+
+/// Sets the mask of permission bits that new files do not get; returns the one before.
+pub fn umask(mask: u32) -> io::Result<u32> {
+    // SAFETY: a call with a number.
+    let before = unsafe { raw::umask((mask & 0o777) as i32) };
+    u32::try_from(before).map_err(|_| io::ErrorKind::Unsupported.into())
+}

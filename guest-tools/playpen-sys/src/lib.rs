@@ -11,7 +11,7 @@ mod raw;
 use std::io;
 
 pub use command::{Child, Command, Output, Stdio};
-pub use files::{chmod, dup, executable, pipe, stat};
+pub use files::{chmod, dup, executable, pipe, stat, umask};
 pub use process::{ExitStatus, NOHANG, kill, pid, spawn, wait};
 
 /// Permission denied.

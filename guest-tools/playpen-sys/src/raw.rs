@@ -8,6 +8,7 @@ unsafe extern "C" {
     pub(crate) fn proc_wait(pid: i32, options: u32, out: *mut Waited) -> i32;
     pub(crate) fn proc_kill(pid: i32, sig: u32) -> i32;
     pub(crate) fn proc_ids(pid: i32, out: *mut i32) -> i32;
+    pub(crate) fn umask(mask: i32) -> i32;
     pub(crate) fn path_stat(
         fd: u32,
         lookup: u32,

@@ -54,7 +54,11 @@ EXPECTED = {
 def run(directory, *args, variable=True):
     """Runs pytest in a process of its own; returns its status and the lines of the report."""
     read, write = os.pipe()
-    env = {**os.environ, "PYTHONPATH": str(PLUGINS), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     if variable:
         env["PLAYPEN_REPORT_FD"] = str(write)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "playpen_report", "-p", "no:cacheprovider", *args]

@@ -1,6 +1,7 @@
 //! Builtins that brush has for Unix only, or that must speak of the kernel's processes.
 
 mod kill;
+mod umask;
 
 use std::pin::Pin;
 
@@ -12,6 +13,7 @@ use brush_core::{
 };
 
 use kill::Kill;
+use umask::Umask;
 
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<ExecutionResult, Error>> + Send + 'a>>;
 
@@ -32,6 +34,7 @@ pub(crate) fn register<SE: ShellExtensions>(shell: &mut Shell<SE>) {
         Registration { execute_func: wait, ..simple_builtin::<Kill, SE>() },
     );
     shell.register_builtin("kill", simple_builtin::<Kill, SE>());
+    shell.register_builtin("umask", simple_builtin::<Umask, SE>());
 }
 
 /// `exec`: keeps redirections; no process is replaced, the shell waits and ends with the status.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 
+use awk_rs::{Token, TokenKind};
+
 use super::{Call, R};
 
 pub(crate) fn run(call: &Call<'_>) -> R {
@@ -37,7 +39,7 @@ pub(crate) fn run(call: &Call<'_>) -> R {
         }
     }
     let program = program.ok_or("no program")?;
-    let tokens = awk_rs::Lexer::new(&program).tokenize()?;
+    let tokens = with_length_calls(awk_rs::Lexer::new(&program).tokenize()?);
     let program = awk_rs::Parser::new(tokens).parse()?;
     let mut i = awk_rs::Interpreter::new(&program);
     i.set_fs(&fs);
@@ -58,4 +60,21 @@ pub(crate) fn run(call: &Call<'_>) -> R {
     }
     i.set_filenames(files.into_iter().map(|f| if f == "-" { String::new() } else { f }).collect());
     Ok(i.run(inputs, &mut io::stdout().lock())?)
+}
+
+/// Writes `length` without parentheses, which awk-rs takes for a variable before an operator, as the call it is.
+fn with_length_calls(tokens: Vec<Token>) -> Vec<Token> {
+    let mut out = Vec::with_capacity(tokens.len());
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is_length = matches!(&token.kind, TokenKind::Identifier(name) if name == "length");
+        let is_call = tokens.peek().is_some_and(|next| next.kind == TokenKind::LeftParen);
+        let location = token.location;
+        out.push(token);
+        if is_length && !is_call {
+            out.push(Token { kind: TokenKind::LeftParen, location });
+            out.push(Token { kind: TokenKind::RightParen, location });
+        }
+    }
+    out
 }
