@@ -57,7 +57,9 @@ fn damaged_compiled_code_is_made_again() {
     assert_eq!(run(&folder, &image).out(), "fine\n");
     let compiled: Vec<PathBuf> = compiled(&folder);
     assert!(!compiled.is_empty());
-    compiled.iter().for_each(|file| damage(file));
+    for file in &compiled {
+        damage(file);
+    }
     assert_eq!(run(&folder, &image).out(), "fine\n");
     assert_eq!(run(&folder, &image).out(), "fine\n");
 }

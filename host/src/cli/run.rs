@@ -278,6 +278,8 @@ fn conclude(
     let n_changes: usize = changes.iter().map(Changes::len).sum();
     let applied = args.apply && reason.is_none();
     if applied {
+        // All folders are looked at before the first is written.
+        changes.iter().try_for_each(Changes::check_host)?;
         changes.iter().try_for_each(Changes::apply)?;
     }
     say_what_became(session, args, n_changes, applied);

@@ -69,19 +69,17 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// Writes the changes to the folder on the host.
+    /// Checks that what would be written over is still what was copied.
     ///
     /// # Errors
     ///
-    /// Fails, before anything is written, if a file that would be changed is no longer what it was
-    /// when it was copied.
-    pub(super) fn apply(&self) -> anyhow::Result<()> {
-        let Copied { host, dir, base, .. } = self.copied;
+    /// Fails if a file that changed in the sandbox has changed on the host as well; names them all.
+    pub(super) fn check_host(&self) -> anyhow::Result<()> {
         let touched: Vec<String> = self
             .list
             .iter()
-            .filter(|change| !self.is_as_copied(dir, change))
-            .map(|change| format!("`{}`", host.join(&change.path).display()))
+            .filter(|change| !self.is_as_copied(&self.copied.dir, change))
+            .map(|change| format!("`{}`", self.copied.host.join(&change.path).display()))
             .collect();
         anyhow::ensure!(
             touched.is_empty(),
@@ -90,6 +88,16 @@ impl<'a> Changes<'a> {
                 "nothing was written; run the command again on the folder as it is now",
             )
         );
+        Ok(())
+    }
+
+    /// Writes the changes to the folder on the host.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host refuses a write.
+    pub(super) fn apply(&self) -> anyhow::Result<()> {
+        let Copied { host, dir, base, .. } = self.copied;
         self.after
             .apply_to(base, dir)
             .with_context(|| format!("failed to write changes to `{}`", host.display()))
