@@ -10,6 +10,7 @@ mod bad_input;
 mod cache;
 mod demo;
 mod escape;
+mod model;
 mod python;
 mod run;
 mod shell;
