@@ -2,9 +2,10 @@
 #   PLAYPEN_GUEST_TOOLCHAIN=rustup|debian|auto   which of the two ways
 # (a) rustup: the active toolchain and its prebuilt std.
 # (b) Debian: rustc-web and the source of std from the machine's own apt sources, unpacked without
-#     root; std is built once into that sysroot, over the libc of zig.
+#     root; std is built once into that sysroot, over the libc of a hash-pinned zig.
 . "$SRC/steps/lib.sh"
 TARGET=wasm32-wasip1
+MINIMUM=1.95 # what the guests' crates need
 WAY=${PLAYPEN_GUEST_TOOLCHAIN:-auto}
 
 has_std() { # RUSTC
@@ -36,19 +37,55 @@ apt() { # get|cache ARG...
   "apt-$tool" -o APT::Sandbox::User= -o Dir::Cache="$WORK/apt/cache" "${LISTS[@]}" "$@"
 }
 
+# The version of rustc-web that apt would install, if the source of std is there too.
+candidate() {
+  [ -n "$(apt cache show rust-web-src 2>/dev/null)" ] || return 0
+  apt cache policy rustc-web | awk '/Candidate:/ && $2 != "(none)" {print $2}'
+}
+
+recent() { # VERSION
+  [ -n "$1" ] && [ "$(printf '%s\n' "$MINIMUM" "$1" | sort -V | head -1)" = "$MINIMUM" ]
+}
+
+# crt1 and libc for std. Not those of the step `zig`, whose wasi-libc has no pthread stubs, which std
+# refers to; a later zig has them. It spreads them over several archives (strlen and memcpy are not in
+# the first), so they become one. (The number in each probe makes it new: zig prints nothing for a
+# link that it has cached.)
+libc() { # DIRECTORY
+  local zig=$WORK/zig/ziglang/zig model
+  pip_install "$WORK/zig" "$SRC/rust/requirements.txt"
+  for model in command reactor; do
+    echo "int probe(void){return $((RANDOM * 32768 + RANDOM));} int main(void){return 0;}" >probe.c
+    "$zig" build-exe -target wasm32-wasi -mexec-model=$model -OReleaseSmall -lc probe.c -femit-bin=probe.wasm \
+      --verbose-link >link.txt 2>&1 || die "zig cannot link a program for wasm32-wasi"
+    tr ' ' '\n' <link.txt | sort -u >link.$model
+    cp "$(grep "/crt1-$model\.o$" link.$model)" "$1/crt1-$model.o"
+  done
+  {
+    echo "create $WORK/libc.a"
+    grep -E '/lib(c|zigc|compiler_rt)\.a$' link.command | sed 's/^/addlib /'
+    echo save
+    echo end
+  } >merge.mri
+  "$zig" ar -M <merge.mri
+  cp libc.a "$1/"
+  rm -rf "$WORK/zig"
+}
+
 debian() {
   command -v apt-get >/dev/null || die "neither \`rustup target add $TARGET\` nor apt-get works here"
   local root=$OUT/debian lists version short llvm lib
   mkdir -p "$WORK/apt"/{state/lists/partial,cache/archives/partial,debs} "$root" "$OUT/bin"
   LISTS=()
-  if [ -z "$(apt-cache show rust-web-src 2>/dev/null)" ]; then
+  version=$(candidate)
+  if ! recent "$version"; then # this machine's package lists may be old or have no such package: private ones
     LISTS=(-o Dir::State="$WORK/apt/state" -o Dir::State::status=/var/lib/dpkg/status)
     apt get -qq update
+    version=$(candidate)
   fi
-  version=$(apt cache policy rustc-web | awk '/Candidate:/{print $2}')
-  [ -n "$version" ] && [ "$version" != "(none)" ] || die "apt knows no package rustc-web (Debian 12 or later has it)"
+  [ -n "$version" ] || die "apt knows no packages rustc-web and rust-web-src (Debian 12 has them, in its security suite)"
+  recent "$version" || die "rustc-web $version is older than $MINIMUM"
   short=$(echo "$version" | cut -d. -f1,2)
-  [ "$(printf '%s\n' 1.95 "$short" | sort -V | head -1)" = 1.95 ] || die "rustc-web $version is older than 1.95"
   llvm=$(apt cache show "libstd-rust-web-$short" | grep -o 'libllvm[0-9]*' | head -1)
   (cd "$WORK/apt/debs" && apt get -qq download rustc-web libstd-rust-web-dev "libstd-rust-web-$short" rust-web-src "$llvm")
   for deb in "$WORK"/apt/debs/*.deb; do dpkg -x "$deb" "$root"; done
@@ -71,16 +108,7 @@ Z
   lib=$root/usr/lib/rustlib
   mkdir -p "$lib/src" "$lib/$TARGET/lib/self-contained"
   ln -s "../../../src/$(basename "$(compgen -G "$root/usr/src/rustc-*")")" "$lib/src/rust"
-  # libc for std: zig spreads it over several archives (strlen, memcpy are not in the first).
-  for model in command reactor; do cp "$DEP_ZIG/libc/crt1-$model.o" "$lib/$TARGET/lib/self-contained/"; done
-  {
-    echo "create $WORK/libc.a"
-    for archive in "$DEP_ZIG"/libc/lib*.a; do echo "addlib $archive"; done
-    echo save
-    echo end
-  } >"$WORK/merge.mri"
-  "$DEP_ZIG/bin/ar" -M <"$WORK/merge.mri"
-  cp "$WORK/libc.a" "$lib/$TARGET/lib/self-contained/"
+  libc "$lib/$TARGET/lib/self-contained"
 
   # std once, into the sysroot: afterwards a plain `cargo build --target` works.
   mkdir -p "$WORK/std/src"

@@ -42,6 +42,8 @@ pub(crate) struct Step {
     pub(crate) resumes: bool,
     /// What else decides its result.
     pub(crate) salt: Vec<u8>,
+    /// Whether one result is as good as another: then how it is made does not count for what is made with it.
+    pub(crate) interchangeable: bool,
     /// How it is made.
     pub(crate) action: Action,
 }
@@ -124,6 +126,9 @@ impl Graph {
         }
         let _lock = self.lock(progress)?;
         let plan = self.plan(target, progress)?;
+        let work: Vec<PathBuf> =
+            plan.iter().map(|step| self.store.work(step.name, self.key(step.name))).collect();
+        self.store.sweep(&work)?;
         self.check_machine(&plan)?;
         let expected = plan.iter().map(|step| step.expected).sum();
         progress.event(&BuildEvent::Planned { steps: plan.len(), expected });
@@ -315,6 +320,9 @@ fn key(step: &Step, keys: &BTreeMap<&'static str, Key>) -> Key {
     add(&FORMAT.to_le_bytes());
     add(step.name.as_bytes());
     add(&step.salt);
+    if step.interchangeable {
+        return Key(hasher.finalize());
+    }
     if let Action::Script { file, env } = &step.action {
         env.iter().for_each(|(name, value)| add(format!("{name}={value}").as_bytes()));
         for (path, content) in

@@ -6,13 +6,14 @@ use include_dir::{Dir, DirEntry, include_dir};
 
 use crate::error::BuildError;
 
-static TREES: [(&str, Dir<'static>); 10] = [
+static TREES: [(&str, Dir<'static>); 11] = [
     ("edit", include_dir!("$CARGO_MANIFEST_DIR/../edit")),
     ("git", include_dir!("$CARGO_MANIFEST_DIR/../git")),
     ("patches", include_dir!("$CARGO_MANIFEST_DIR/../patches")),
     ("playpen-sys", include_dir!("$CARGO_MANIFEST_DIR/../playpen-sys")),
     ("python", include_dir!("$CARGO_MANIFEST_DIR/../python")),
     ("root", include_dir!("$CARGO_MANIFEST_DIR/../root")),
+    ("rust", include_dir!("$CARGO_MANIFEST_DIR/../rust")),
     ("shell", include_dir!("$CARGO_MANIFEST_DIR/../shell")),
     ("steps", include_dir!("$CARGO_MANIFEST_DIR/../steps")),
     ("tools", include_dir!("$CARGO_MANIFEST_DIR/../tools")),

@@ -244,6 +244,7 @@ fn step(name: &'static str, about: &'static str, seconds: u64, action: Action) -
         tools: &[],
         resumes: false,
         salt: Vec::new(),
+        interchangeable: false,
         action,
     }
 }

@@ -145,6 +145,19 @@ impl Store {
             .map_err(BuildError::io("remove a cache entry"))
     }
 
+    /// Removes scratch space that is not in `keep`: what an interrupted build of other sources left.
+    pub(crate) fn sweep(&self, keep: &[PathBuf]) -> Result<(), BuildError> {
+        let doing = || BuildError::io("remove old scratch space");
+        let Ok(entries) = fs_err::read_dir(self.root.join("work")) else { return Ok(()) };
+        for entry in entries {
+            let path = entry.map_err(doing())?.path();
+            if !keep.contains(&path) && path != self.shared() {
+                clear(&path).map_err(doing())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes every entry that is not in `keep`, and all scratch space.
     pub(crate) fn prune(&self, keep: &[PathBuf]) -> Result<(), BuildError> {
         let doing = || BuildError::io("remove old cache entries");
@@ -329,6 +342,17 @@ mod tests {
         let entry = put(&store, "content");
         fs_err::write(manifest_path(&entry), "{").unwrap();
         assert!(damage(&store).starts_with("its manifest does not parse"));
+    }
+
+    #[test]
+    fn sweeping_keeps_scratch_space_of_the_same_key() {
+        let (_dir, store) = store();
+        let dirs = [store.work("step", key("k")), store.work("step", key("old")), store.shared()];
+        for dir in &dirs {
+            fs_err::create_dir_all(dir).unwrap();
+        }
+        store.sweep(&dirs[..1]).unwrap();
+        assert_eq!(dirs.map(|dir| dir.exists()), [true, false, true]);
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn fake(name: &'static str, after: &'static [&'static str], salt: Vec<u8>, actio
         tools: &[],
         resumes: false,
         salt,
+        interchangeable: false,
         action,
     }
 }
