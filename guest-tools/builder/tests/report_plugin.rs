@@ -1,4 +1,4 @@
-//! The guest's pytest plugin under the real pytest of this machine, or one from PyPI.
+//! The guest's pytest plugin under the real pytest of this machine, or one from the registry.
 #![expect(clippy::disallowed_methods, reason = "pytest is the oracle, and it is a program")]
 
 use std::path::Path;
@@ -8,7 +8,8 @@ use std::process::Command;
 const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../python");
 
 fn python(packages: &Path, args: &[&str]) -> (bool, String) {
-    let output = Command::new("python3").env("PYTHONPATH", packages).args(args).output().unwrap();
+    let output = Command::new("python3").env("PYTHONPATH", packages).args(args).output();
+    let output = output.expect("python3 is among the prerequisites");
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
