@@ -59,7 +59,8 @@ impl<'a> Changes<'a> {
         if self.list.is_empty() {
             return;
         }
-        let text: String = self.list.iter().map(|change| self.diff(change)).collect();
+        let shown = self.list.iter().filter(|change| !self.is_told_by_others(change));
+        let text: String = shown.map(|change| self.diff(change)).collect();
         let lines: Vec<&str> = text.lines().collect();
         for line in lines.iter().take(MAX_DIFF_LINES) {
             printer.status(format_args!("{}", coloured(line)));
@@ -110,6 +111,13 @@ impl<'a> Changes<'a> {
                 same_content(dir, &self.copied.base, &change.path).unwrap_or(false)
             }
         }
+    }
+
+    /// Tells whether the change is a folder that came or went with something in it.
+    fn is_told_by_others(&self, change: &Change) -> bool {
+        let below = format!("{}/", change.path);
+        let comes_or_goes = change.kind != ChangeKind::Modified;
+        comes_or_goes && self.list.iter().any(|other| other.path.starts_with(&below))
     }
 
     fn diff(&self, change: &Change) -> String {
