@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use git2::{Commit, Error, ErrorCode, Object, Repository, Signature, Tree};
+use git2::{Commit, Error, ErrorCode, Object, Repository, Signature, Time, Tree};
 
 /// The words after the command's name.
 pub(crate) struct Args {
@@ -152,17 +152,29 @@ impl Place {
         })
     }
 
-    /// Who commits: the environment, the configuration, else a name of the sandbox.
+    /// Who commits and when: the environment, the configuration, else a name of the sandbox and now.
     pub(crate) fn who(&self, role: &str) -> Result<Signature<'static>, Error> {
         let variable = |what: &str| std::env::var(format!("GIT_{role}_{what}")).ok();
-        if let (Some(name), Some(email)) = (variable("NAME"), variable("EMAIL")) {
-            return Signature::now(&name, &email);
+        let configured = self.repo.signature().ok();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let name = variable("NAME")
+            .or_else(|| configured.as_ref().map(|who| text(who.name_bytes())))
+            .unwrap_or_else(|| "playpen".to_owned());
+        let email = variable("EMAIL")
+            .or_else(|| configured.as_ref().map(|who| text(who.email_bytes())))
+            .unwrap_or_else(|| "playpen@localhost".to_owned());
+        match variable("DATE").as_deref().and_then(raw_date) {
+            Some(time) => Signature::new(&name, &email, &time),
+            None => Signature::now(&name, &email),
         }
-        self.repo
-            .signature()
-            .map(|s| s.to_owned())
-            .or_else(|_| Signature::now("playpen", "playpen@localhost"))
     }
+}
+
+/// Reads git's internal date format, `SECONDS +HHMM`, with or without an `@` before it.
+fn raw_date(text: &str) -> Option<Time> {
+    let (seconds, zone) = text.trim().trim_start_matches('@').split_once(' ')?;
+    let zone: i32 = zone.parse().ok()?;
+    Some(Time::new(seconds.parse().ok()?, zone / 100 * 60 + zone % 100))
 }
 
 /// The first seven digits.
