@@ -45,11 +45,14 @@ fn toolchain() -> Vec<Step> {
         Step {
             disk_mib: 50,
             after: &["zig"],
+            sources: &["rust"],
             tools: &[Bash, Cargo],
-            // A forced way is another toolchain.
+            // Any rustc will do, and a newer one is no reason to build the guests again; a forced
+            // way is another toolchain.
             salt: process::setting("PLAYPEN_GUEST_TOOLCHAIN")
                 .unwrap_or_default()
                 .into_encoded_bytes(),
+            interchangeable: true,
             ..script("rust", "Rust's target wasm32-wasip1", 10)
         },
     ]
