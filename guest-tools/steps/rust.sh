@@ -69,6 +69,7 @@ libc() { # DIRECTORY
   } >merge.mri
   "$zig" ar -M <merge.mri
   cp libc.a "$1/"
+  mv "$zig" "$OUT/bin/zig" # its wasm-ld: an older one does not know what this libc refers to
   rm -rf "$WORK/zig"
 }
 
@@ -99,10 +100,10 @@ export LD_LIBRARY_PATH
 exec "$root/usr/bin/rustc" --sysroot "$root/usr" "$@"
 Z
   # rustc puts `-flavor wasm` first, which only rust-lld takes.
-  cat >"$OUT/bin/wasm-ld" <<Z
+  cat >"$OUT/bin/wasm-ld" <<'Z'
 #!/bin/sh
-[ "\$1" != -flavor ] || shift 2
-exec "$DEP_ZIG/bin/wasm-ld" "\$@"
+[ "$1" != -flavor ] || shift 2
+exec "${0%/*}/zig" wasm-ld "$@"
 Z
   chmod +x "$OUT"/bin/*
   lib=$root/usr/lib/rustlib

@@ -44,7 +44,6 @@ fn toolchain() -> Vec<Step> {
         },
         Step {
             disk_mib: 50,
-            after: &["zig"],
             sources: &["rust"],
             tools: &[Bash, Cargo],
             // Any rustc will do, and a newer one is no reason to build the guests again; a forced
