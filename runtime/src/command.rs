@@ -169,7 +169,9 @@ impl Command {
 
     /// Runs the command to its end, and ends everything that it started.
     ///
-    /// Dropping the future ends the command too.
+    /// Dropping the future ends the command too. The first process runs on the task that polls the
+    /// future, which spares a short command the way to another thread and back; to run commands in
+    /// parallel, spawn a task for each.
     ///
     /// # Errors
     ///
@@ -179,8 +181,9 @@ impl Command {
         let guard = Abandon(Arc::clone(&job));
         let captures = self.captures(&job);
         let fds = self.descriptors(&captures);
-        let pid = self.start(&job, &fds)?;
-        let (exit, incidents) = job.finish(pid).await;
+        let (pid, life) = self.start(&job, &fds)?;
+        drop(fds);
+        let ((), (exit, incidents)) = tokio::join!(life, job.finish(pid));
         drop(guard);
         let mut collected: BTreeMap<u32, Bytes> =
             captures.iter().map(|(fd, capture)| (*fd, capture.take())).collect();
@@ -226,7 +229,11 @@ impl Command {
         fds
     }
 
-    fn start(&self, job: &Arc<Job>, fds: &[(u32, Arc<Description>)]) -> Result<u32, RunError> {
+    fn start(
+        &self,
+        job: &Arc<Job>,
+        fds: &[(u32, Arc<Description>)],
+    ) -> Result<(u32, impl Future<Output = ()> + Send + use<>), RunError> {
         let mut argv = vec![self.program.clone()];
         argv.extend(self.args.iter().cloned());
         let env = self.env.iter().map(|(key, value)| format!("{key}={value}"));
@@ -244,7 +251,7 @@ impl Command {
                 own_session: true,
                 group: None,
             };
-            match start.start(job) {
+            match start.prepare(job) {
                 Err(Errno::NOENT | Errno::NOTDIR) => {}
                 // What cannot be run here may be found further on.
                 Err(Errno::ACCES) => result = Err(Errno::ACCES),

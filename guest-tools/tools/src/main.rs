@@ -10,6 +10,9 @@ use std::io::Write as _;
 use table::{TABLE, find_tool};
 
 fn main() {
+    if let Some(code) = trivial() {
+        std::process::exit(code);
+    }
     // Preview 1 has no working directory of its own.
     if let Some(dir) = std::env::var_os("PWD") {
         let _ = std::env::set_current_dir(dir);
@@ -18,6 +21,18 @@ fn main() {
     let code = run(std::env::args_os().collect());
     let _ = std::io::stdout().flush();
     std::process::exit(code);
+}
+
+/// The exit code of `true` and `false` without arguments, which need neither a directory nor
+/// messages; the rest of the start-up would be most of what they cost.
+fn trivial() -> Option<i32> {
+    let mut args = std::env::args_os();
+    let name = base_name(&args.next()?);
+    match (name.as_str(), args.next()) {
+        ("true", None) => Some(0),
+        ("false", None) => Some(1),
+        _ => None,
+    }
 }
 
 fn run(mut args: Vec<OsString>) -> i32 {

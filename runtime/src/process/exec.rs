@@ -51,8 +51,18 @@ struct Found {
 }
 
 impl Start {
-    /// Starts the process and returns its number at once; it runs as a task of its own.
-    pub(crate) fn start(mut self, job: &Arc<Job>) -> SysResult<u32> {
+    /// Starts the process as a task of its own and returns its number at once.
+    pub(crate) fn start(self, job: &Arc<Job>) -> SysResult<u32> {
+        let (pid, life) = self.prepare(job)?;
+        tokio::spawn(life);
+        Ok(pid)
+    }
+
+    /// Makes the process and returns its number and its life, which whoever calls has to poll.
+    pub(crate) fn prepare(
+        mut self,
+        job: &Arc<Job>,
+    ) -> SysResult<(u32, impl Future<Output = ()> + Send + use<>)> {
         let n_bytes: usize = self.argv.iter().chain(&self.env).map(|text| text.len() + 1).sum();
         if n_bytes > MAX_ARGUMENT_BYTES {
             return Err(Errno::TOOBIG);
@@ -68,8 +78,7 @@ impl Start {
         let actor = Actor { pid, argv0, budget: Arc::clone(&job.budget) };
         self.note_started(job, &asked, &found, pid);
         let process = self.into_process(job, actor, found.exe, program.sig_pipe);
-        tokio::spawn(run(Arc::clone(job), kill, program, process));
-        Ok(pid)
+        Ok((pid, run(Arc::clone(job), kill, program, process)))
     }
 
     /// Follows `#!` lines until a guest program is found, and puts their arguments in place.
