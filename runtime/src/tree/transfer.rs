@@ -238,12 +238,10 @@ fn write_node_io(dir: &Dir, path: &str, inode: &Inode) -> io::Result<()> {
             dir.create_dir_with(path, DirBuilder::new().mode(inode.mode | 0o700))
         }
         Node::File(content) => {
-            remove_entry(dir, path)?;
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true).mode(inode.mode & 0o777);
-            let mut file = dir.open_with(path, &options)?;
-            file.write_all(&content.to_bytes())?;
-            file.set_permissions(cap_std::fs::Permissions::from_mode(inode.mode & 0o777))
+            if existing.is_some_and(|kind| kind.is_dir()) {
+                remove_entry(dir, path)?;
+            }
+            write_file(dir, path, &content.to_bytes(), inode.mode & 0o777)
         }
         Node::Symlink(target) => {
             remove_entry(dir, path)?;
@@ -251,6 +249,24 @@ fn write_node_io(dir: &Dir, path: &str, inode: &Inode) -> io::Result<()> {
         }
         Node::Device(_) => Ok(()),
     }
+}
+
+/// Writes a file under a temporary name beside its own and renames it: what was there stays whole
+/// until all of the new content is on the disk, and a link is replaced, not written through.
+fn write_file(dir: &Dir, path: &str, data: &[u8], mode: u32) -> io::Result<()> {
+    let above = path.rsplit_once('/').map_or(".", |(above, _)| above);
+    let temporary = format!("{above}/.playpen-{}", std::process::id());
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    let mut file = dir.open_with(&temporary, &options)?;
+    let written = file
+        .write_all(data)
+        .and_then(|()| file.set_permissions(cap_std::fs::Permissions::from_mode(mode)))
+        .and_then(|()| dir.rename(&temporary, dir, path));
+    if written.is_err() {
+        let _removed = dir.remove_file(&temporary);
+    }
+    written
 }
 
 /// Removes what is at `path`, if anything: replacing never writes through a link.

@@ -14,6 +14,9 @@ use std::{fmt::Write as _, io};
 /// Lines of a diff that are shown before the rest is only counted.
 const MAX_DIFF_LINES: usize = 200;
 
+/// Characters of a line that are shown: a diff is for reading, and one line can be a whole file.
+const MAX_LINE_CHARS: usize = 400;
+
 /// A file longer than this is named, not compared: the comparison is quadratic at worst.
 const MAX_COMPARED_BYTES: usize = 1 << 20;
 
@@ -63,7 +66,7 @@ impl<'a> Changes<'a> {
         let text: String = shown.map(|change| self.diff(change)).collect();
         let lines: Vec<&str> = text.lines().collect();
         for line in lines.iter().take(MAX_DIFF_LINES) {
-            printer.status(format_args!("{}", coloured(line)));
+            printer.status(format_args!("{}", coloured(&for_terminal(line))));
         }
         if let Some(n_hidden @ 1..) = lines.len().checked_sub(MAX_DIFF_LINES) {
             printer.status(format_args!("... {n_hidden} more lines of changes"));
@@ -180,6 +183,19 @@ fn unified(path: &str, was: bool, is: bool, old: &str, new: &str) -> String {
     out
 }
 
+/// Makes a line that a guest wrote fit for a terminal: not too long, and without the control
+/// characters by which it could command the terminal.
+fn for_terminal(line: &str) -> String {
+    let visible = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    let mut shown: String = line.chars().take(MAX_LINE_CHARS).map(visible).collect();
+    let n_hidden = line.chars().count().saturating_sub(MAX_LINE_CHARS);
+    if n_hidden > 0 {
+        // Writing to a string cannot fail.
+        let _ = write!(shown, "... ({n_hidden} more characters)");
+    }
+    shown
+}
+
 fn coloured(line: &str) -> String {
     let style = match line.as_bytes().first() {
         Some(b'+') => Style::new().green(),
@@ -194,6 +210,13 @@ fn coloured(line: &str) -> String {
 mod tests {
     use super::{text, unified};
     use bytes::Bytes;
+
+    #[test]
+    fn a_line_cannot_command_the_terminal_nor_fill_it() {
+        assert_eq!(for_terminal("+\u{1b}[2Jx\ty"), "+\u{fffd}[2Jx\ty");
+        let long = for_terminal(&"x".repeat(1000));
+        assert!(long.ends_with("x... (600 more characters)"), "{long}");
+    }
 
     #[test]
     fn a_new_file_is_a_diff_from_nothing() {
