@@ -208,7 +208,7 @@ fn coloured(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{text, unified};
+    use super::{for_terminal, text, unified};
     use bytes::Bytes;
 
     #[test]
