@@ -12,6 +12,7 @@
 //! | a file tree, its forks and differences | [`Tree`] |
 //! | what a guest may see and change | [`Mount`], [`Rule`], [`Limits`] |
 //! | run something | [`Sandbox`], [`Command`], [`Outcome`] |
+//! | keep snapshots on disk | [`store`] |
 //! | who touched what | [`audit`] |
 //!
 //! This crate knows no model, no prompt and no network.
@@ -31,6 +32,7 @@ mod preinit;
 mod process;
 mod random;
 mod sandbox;
+pub mod store;
 mod tree;
 mod vfs;
 mod wasi;

@@ -287,6 +287,14 @@ impl Sandbox {
         Snapshot { trees: vfs.tree_points().into_iter().filter_map(tree).collect() }
     }
 
+    /// Returns forks of the trees that commands can change, as they are now.
+    pub fn snapshot_of_changes(&self) -> Snapshot {
+        let vfs = self.kernel.vfs.lock();
+        let writable = vfs.tree_points().into_iter().filter(|point| vfs.is_writable(point));
+        let tree = |point: String| vfs.tree_at(&point).map(|tree| (point, tree));
+        Snapshot { trees: writable.filter_map(tree).collect() }
+    }
+
     /// Makes a job that is no command, for an instance that only starts up.
     pub(crate) fn job(&self) -> Arc<Job> {
         Job::new(Arc::clone(&self.kernel), self.settings.limits.clone())

@@ -21,9 +21,8 @@ mod path_api;
 mod table;
 mod transfer;
 
-pub(crate) use self::transfer::read_options;
 pub(crate) use self::{
-    content::Content,
+    content::{Content, Run},
     inode::{Device, Directory, Ino, Inode, Name, Nanos, Node, ProcessFile, ROOT},
 };
 pub use self::{
@@ -31,6 +30,7 @@ pub use self::{
     path_api::{EntryKind, TreeEntry, TreeError},
     transfer::{ExportError, ImportError, ImportOptions},
 };
+pub(crate) use self::{path_api::join, transfer::read_options};
 
 use self::table::Table;
 use crate::errno::{Errno, SysResult};

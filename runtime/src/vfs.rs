@@ -138,6 +138,12 @@ impl Vfs {
         self.points.iter().filter(|(_, index)| is_tree(index)).map(|(p, _)| p.clone()).collect()
     }
 
+    /// Tells whether the tree mounted at `point` may be written.
+    pub(crate) fn is_writable(&self, point: &str) -> bool {
+        let index = self.points.get(point);
+        index.is_some_and(|index| self.mounts[usize::from(*index)].access == Access::ReadWrite)
+    }
+
     fn mounted(&self, node: NodeId) -> &Mounted {
         &self.mounts[usize::from(node.mount)]
     }
@@ -268,4 +274,4 @@ impl Vfs {
 
 /// The largest offset of a file, 1 PiB: a sparse file costs nothing, but arithmetic on its size in a
 /// guest should not overflow.
-const MAX_FILE_BYTES: u64 = 1 << 50;
+pub(crate) const MAX_FILE_BYTES: u64 = 1 << 50;

@@ -62,6 +62,14 @@ pub(crate) enum Content {
 #[derive(Clone, Debug)]
 pub(crate) struct ContentChunk(Chunk);
 
+/// A stretch of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run<'a> {
+    Data(&'a [u8]),
+    /// So many bytes that were never written.
+    Hole(u64),
+}
+
 impl Default for Content {
     fn default() -> Self {
         Self::Whole(Bytes::new())
@@ -185,6 +193,31 @@ impl Content {
         }
     }
 
+    /// Returns the file from its start to its end, stretch by stretch, none of them empty.
+    pub(crate) fn runs(&self) -> Vec<Run<'_>> {
+        let Self::Chunks { len, pieces } = self else {
+            let Self::Whole(bytes) = self else { unreachable!("the only other form") };
+            return if bytes.is_empty() { vec![] } else { vec![Run::Data(bytes)] };
+        };
+        let mut runs = vec![];
+        let mut at = 0;
+        for (index, piece) in pieces.iter() {
+            let (start, bytes) = (index * CHUNK_BYTES, piece.0.bytes());
+            if bytes.is_empty() {
+                continue;
+            }
+            if start > at {
+                runs.push(Run::Hole(start - at));
+            }
+            runs.push(Run::Data(bytes));
+            at = start + bytes.len() as u64;
+        }
+        if *len > at {
+            runs.push(Run::Hole(len - at));
+        }
+        runs
+    }
+
     fn chunks_mut(&mut self) -> (&mut u64, &mut BTreeMap<u64, ContentChunk>) {
         if let Self::Whole(bytes) = self {
             let size = usize::try_from(CHUNK_BYTES).expect("small constant");
@@ -270,6 +303,14 @@ mod tests {
             forks.push((content, model));
             for (content, model) in forks {
                 prop_assert_eq!(&content.to_bytes()[..], &model[..]);
+                let mut joined = vec![];
+                for run in content.runs() {
+                    match run {
+                        Run::Data(bytes) => joined.extend_from_slice(bytes),
+                        Run::Hole(n) => joined.resize(joined.len() + usize::try_from(n).unwrap(), 0),
+                    }
+                }
+                prop_assert_eq!(&joined[..], &model[..]);
             }
         }
     }

@@ -266,7 +266,7 @@ impl Tree {
     }
 }
 
-pub(super) fn join(above: &str, name: &str) -> String {
+pub(crate) fn join(above: &str, name: &str) -> String {
     if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") }
 }
 
