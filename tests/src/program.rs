@@ -92,13 +92,19 @@ impl fmt::Debug for Ended {
 impl Program {
     /// Returns a program with only the variables that say where things are.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        let mut command = Command::new(program);
-        command.env_clear();
+        let mut program = Self::bare(program);
         for name in PASSED_ON {
             if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
+                program.command.env(name, value);
             }
         }
+        program
+    }
+
+    /// Returns a program without any variable.
+    pub fn bare(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(program);
+        command.env_clear();
         Self { command, stdin: Stdin::Nothing, deadline: DEADLINE }
     }
 

@@ -1,0 +1,98 @@
+//! The native side: the CPython that the image builder made for this machine.
+
+use super::{
+    fetch::Fetched,
+    run::{Part, Side, Timeouts},
+};
+use crate::program::Program;
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Watches the suite and measures it; see there.
+const RUNNER: &str = include_str!("../../suites/run_native.py");
+
+/// How much longer the runner may take than what it watches.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A package on this machine.
+#[derive(Debug)]
+pub struct Native<'a> {
+    /// The interpreter.
+    pub python: &'a Path,
+    /// The package.
+    pub fetched: &'a Fetched,
+}
+
+#[derive(Debug, Deserialize)]
+struct Used {
+    code: Option<i32>,
+    hung: bool,
+    cpu_us: u64,
+    peak_bytes: u64,
+}
+
+impl Side for Native<'_> {
+    fn start(&self, args: &[String], skip: Option<&[u8]>, left: Timeouts) -> anyhow::Result<Part> {
+        let folder = tempfile::tempdir()?;
+        let place = |name: &str| folder.path().join(name);
+        for name in ["home", "tmp", "suite", "bin"] {
+            fs_err::create_dir(place(name))?;
+        }
+        copy(&self.fetched.source, &place("workspace"))?;
+        fs_err::write(place("suite").join("suite_report.py"), super::PLUGIN)?;
+        fs_err::write(place("run_native.py"), RUNNER)?;
+        for name in ["python", "python3"] {
+            fs_err::os::unix::fs::symlink(self.python, place("bin").join(name))?;
+        }
+        let program = self.program(folder.path(), skip)?;
+        let seconds = |time: Duration| time.as_secs_f64().to_string();
+        let program = program.args([place("run_native.py"), place("used"), place("report")]);
+        let program = program.args([seconds(left.suite), seconds(left.test)]);
+        let program = program.args([self.python]).args(args).cwd(&place("workspace"));
+        let ended = program.deadline(left.suite + GRACE).try_run()?;
+        let ended = ended.context("the native side did not end in time")?;
+        ensure!(ended.code == 0, "the native side failed: {}", ended.err());
+        let used: Used = serde_json::from_slice(&fs_err::read(place("used"))?)?;
+        Ok(Part {
+            lines: fs_err::read(place("report")).unwrap_or_default(),
+            code: used.code,
+            hung: used.hung,
+            cpu_us: used.cpu_us,
+            peak_bytes: used.peak_bytes,
+            output: ended.out() + &ended.err(),
+        })
+    }
+}
+
+impl Native<'_> {
+    /// Returns the interpreter with the variables that a sandbox has.
+    fn program(&self, folder: &Path, skip: Option<&[u8]>) -> anyhow::Result<Program> {
+        let place = |name: &str| folder.join(name);
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        let site = self.fetched.site.to_string_lossy();
+        let mut program = Program::bare(self.python);
+        for (name, value) in super::variables() {
+            program = program.env(name, value);
+        }
+        if let Some(skip) = skip {
+            fs_err::write(place("skip"), skip)?;
+            program = program.env("SUITE_SKIP", place("skip"));
+        }
+        Ok(program
+            .env("HOME", place("home"))
+            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", text(place("bin"))))
+            .env("PYTHONPATH", format!("{site}:{}", text(place("suite"))))
+            .env("SUITE_REPORT", place("report"))
+            .env("TMPDIR", place("tmp")))
+    }
+}
+
+fn copy(source: &Path, target: &Path) -> anyhow::Result<()> {
+    let ended = Program::new("cp").args(["-a"]).args([source, target]).run();
+    ensure!(ended.code == 0, "failed to copy the source distribution: {}", ended.err());
+    Ok(())
+}
