@@ -30,3 +30,4 @@ pub mod prompt;
 pub mod propose;
 pub mod record;
 pub mod rollout;
+pub mod verify;

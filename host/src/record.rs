@@ -21,11 +21,18 @@ use thiserror::Error;
 
 mod attempt;
 mod patch;
+mod trees;
+mod verification;
 mod write;
 
 pub(crate) use attempt::micros;
 pub use attempt::{AttemptAudit, AttemptRecord};
 pub use patch::unified_diff;
+pub use trees::{TreeId, TreeStore};
+pub use verification::{
+    LoadedClaim, StoredClaim, StoredVerification, VERIFICATION_FILE, find_verifications,
+    read_verification, store_of,
+};
 pub use write::{write_file, write_json};
 
 /// The version of the layout. A reader refuses a run of a later one.
@@ -75,6 +82,15 @@ pub enum RecordError {
         #[source]
         source: io::Error,
     },
+    /// A file of a record could not be read.
+    #[error("failed to read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
     /// The repository could not be exported.
     #[error("failed to export the repository to `{}`", path.display())]
     Export {
@@ -96,7 +112,7 @@ impl RecordError {
             }
             Self::CreateFolder { source, .. } | Self::Write { source, .. } => source,
             Self::Export { source, .. } => source.downcast_ref::<io::Error>()?,
-            Self::BadRunId { .. } => return None,
+            Self::BadRunId { .. } | Self::Read { .. } => return None,
         };
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -115,6 +131,7 @@ impl RecordError {
 pub struct RunRecord {
     path: PathBuf,
     id: String,
+    trees: TreeStore,
 }
 
 impl RunRecord {
@@ -156,7 +173,10 @@ impl RunRecord {
     /// Makes the folder, or returns `None` if it is there.
     fn try_create(path: PathBuf, id: &str) -> Result<Option<RunRecord>, RecordError> {
         match fs_err::create_dir(&path) {
-            Ok(()) => Ok(Some(RunRecord { path, id: id.to_owned() })),
+            Ok(()) => {
+                let trees = TreeStore::new(&path);
+                Ok(Some(RunRecord { path, id: id.to_owned(), trees }))
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
             Err(source) => Err(RecordError::CreateFolder { path, source }),
         }
@@ -170,6 +190,11 @@ impl RunRecord {
     /// Returns the run's folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the trees of the run.
+    pub fn trees(&self) -> &TreeStore {
+        &self.trees
     }
 
     /// Makes the folder of an attempt at a task.

@@ -3,8 +3,8 @@
 //! [`rollout`] takes the tasks in an order in which each comes after those that it depends on, and
 //! works on them one after the other (`task.rs`). A task that stays unsolved is recorded, those that
 //! depend on it are skipped, and the others go on. What the agents leave is believed only as far as
-//! the verifier can check it: [`merge`] takes the changes that a role allows, [`check`] runs pytest in
-//! a fresh sandbox, [`gate`] judges.
+//! the verifier can check it: [`merge`](crate::verify::merge) takes the changes that a role
+//! allows, [`verify`](crate::verify) runs pytest in fresh sandboxes, its gates judge.
 //!
 //! # Invariants
 //!
@@ -29,30 +29,24 @@ use crate::{
     progress::{Progress, ProgressSink},
     project::{Task, TaskGraph, TaskNumber},
     record::{FORMAT_VERSION, RunRecord},
+    verify::{
+        FrozenTests, Observation, Selection, VerifySettings, gate, gate::Reason, parse,
+        with_tests_of,
+    },
 };
 
 mod attempt;
-mod canary;
-pub mod check;
 mod error;
-mod frozen;
-pub mod gate;
 pub(crate) mod git;
-pub mod merge;
-pub mod parse;
 mod project;
 pub(crate) mod prompts;
 mod report;
 mod task;
 
 pub use error::RolloutError;
-pub use frozen::FrozenTests;
 pub(crate) use project::without_times;
 pub use project::{LoadedProject, ProjectError};
 pub use report::{RolloutReport, TaskReport, TaskState, Totals};
-
-use check::Mode;
-use gate::Run;
 
 /// The stage's name in progress events.
 const STAGE: &str = "rollout";
@@ -82,14 +76,14 @@ pub struct RolloutConfig {
     pub max_test_attempts: u32,
     /// Attempts at the implementation for each accepted set of tests.
     pub max_implementation_attempts: u32,
-    /// Time for one run of all tests by a gate.
-    pub check_wall: Duration,
+    /// How thoroughly an attempt is verified.
+    pub verify: VerifySettings,
 }
 
 impl RolloutConfig {
     /// Makes a configuration with the usual bounds: for each attempt 100 calls to the model, 2 million
     /// tokens and 30 minutes, 60 seconds and 16,000 characters for each tool call; 2 attempts at the
-    /// tests of a task, 2 at its implementation for each; 2 minutes for a run of all tests.
+    /// tests of a task, 2 at its implementation for each; the usual settings of the verifier.
     pub fn new(repo: &Path, runtime_folder: &Path, model_name: &str) -> RolloutConfig {
         let budget = AgentBudget {
             steps: 100,
@@ -110,7 +104,7 @@ impl RolloutConfig {
             implementer: budget,
             max_test_attempts: 2,
             max_implementation_attempts: 2,
-            check_wall: Duration::from_mins(2),
+            verify: VerifySettings::default(),
         }
     }
 }
@@ -206,8 +200,8 @@ impl Work<'_> {
                 entry.path.starts_with("tests/") && parse::is_test_module(&entry.path)
             });
         if has_tests {
-            let run = self.checker().pytest(&self.tree, Mode::Test).await?;
-            self.earlier = all_ids(&run)?;
+            let tree = with_tests_of(&self.tree, &self.tree, &BTreeSet::new());
+            self.earlier = all_ids(&self.verifier().observe(&tree, &Selection::All).await?)?;
         }
         self.record.export_repo(&self.tree)?;
         Ok(())
@@ -258,7 +252,7 @@ impl Work<'_> {
             implementer: BudgetInfo::new(&self.config.implementer),
             max_test_attempts: self.config.max_test_attempts,
             max_implementation_attempts: self.config.max_implementation_attempts,
-            check_wall_s: self.config.check_wall.as_secs(),
+            verify: VerifyInfo::new(self.config.verify),
             tasks: self.project.order.iter().map(ToString::to_string).collect(),
         }
     }
@@ -292,14 +286,19 @@ impl Work<'_> {
     }
 }
 
-/// Returns the ids of a run in which every test passed.
-fn all_ids(run: &Run) -> Result<BTreeSet<String>, RolloutError> {
-    let frozen = FrozenTests::new(run.report.results.iter().map(|r| r.id.clone()).collect());
-    let verdict = gate::pass_after(run, &frozen, &BTreeSet::new());
-    if verdict.passed {
+/// Returns the ids of the tests that a project begins with, all of which must pass.
+fn all_ids(seen: &Observation) -> Result<BTreeSet<String>, RolloutError> {
+    let frozen = FrozenTests::new(seen.run.report.results.iter().map(|r| r.id.clone()).collect());
+    let mut reasons = seen.flaws.clone();
+    reasons.extend(gate::pass_after(&seen.run, &frozen, &BTreeSet::new()).reasons);
+    let flaky = seen.flaky.iter();
+    reasons.extend(
+        flaky.map(|(id, outcomes)| Reason::Flaky { id: id.clone(), outcomes: outcomes.clone() }),
+    );
+    if reasons.is_empty() {
         Ok(frozen.ids().clone())
     } else {
-        Err(RolloutError::BaseTests { summary: attempt::summary(&verdict.reasons) })
+        Err(RolloutError::BaseTests { summary: attempt::summary(&reasons) })
     }
 }
 
@@ -319,7 +318,7 @@ struct RunInfo<'a> {
     implementer: BudgetInfo,
     max_test_attempts: u32,
     max_implementation_attempts: u32,
-    check_wall_s: u64,
+    verify: VerifyInfo,
     tasks: Vec<String>,
 }
 
@@ -341,6 +340,26 @@ impl BudgetInfo {
             wall_s: budget.wall.as_secs(),
             tool_wall_s: budget.tool_wall.as_secs(),
             observation_chars: budget.observation_chars,
+        }
+    }
+}
+
+/// The settings of the verifier as `run.json` holds them.
+#[derive(Debug, Serialize)]
+struct VerifyInfo {
+    n_repeats: u32,
+    cpu_s: u64,
+    wall_s: u64,
+    nonce: u64,
+}
+
+impl VerifyInfo {
+    fn new(settings: VerifySettings) -> VerifyInfo {
+        VerifyInfo {
+            n_repeats: settings.n_repeats,
+            cpu_s: settings.limits.cpu.as_secs(),
+            wall_s: settings.limits.wall.as_secs(),
+            nonce: settings.nonce,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::context::Context;
 ///
 /// Compiled files and pytest's cache are switched off: they would be accesses under `tests/` that
 /// nobody asked for, refused and recorded.
-const ENVIRONMENT: [(&str, &str); 12] = [
+const ENVIRONMENT: [(&str, &str); 11] = [
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("HOME", "/tmp"),
     ("USER", "agent"),
@@ -24,14 +24,21 @@ const ENVIRONMENT: [(&str, &str); 12] = [
     ("GIT_PAGER", "cat"),
     ("NO_COLOR", "1"),
     ("COLUMNS", "100"),
-    ("PYTHONHASHSEED", "0"),
     ("PYTHONDONTWRITEBYTECODE", "1"),
     ("PYTEST_ADDOPTS", "-p no:cacheprovider"),
 ];
 
-/// Seed of the random bytes in every sandbox of the pipeline: the same answers of a model should
-/// leave the same records, names of temporary files included.
-const SEED: u64 = 0;
+/// What one run may have otherwise than another without any difference that code should depend on.
+///
+/// The default is that of every agent's sandbox: the same answers of a model should leave the same
+/// records, names of temporary files included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Perturbation {
+    /// The seed of the sandbox's random bytes.
+    pub random_seed: u64,
+    /// The seed of Python's hashes of texts, for images whose Python takes one.
+    pub hash_seed: u32,
+}
 
 /// Builds a sandbox over `tree` in which `policy` holds.
 ///
@@ -44,10 +51,26 @@ pub fn open_sandbox(
     policy: &WritePolicy,
     audit: Option<Arc<dyn AuditSink>>,
 ) -> Result<Sandbox, SandboxError> {
+    open_perturbed(ctx, tree, policy, audit, Perturbation::default())
+}
+
+/// Builds a sandbox as [`open_sandbox`] does, with other seeds.
+///
+/// # Errors
+///
+/// Returns a [`SandboxError`] if the host cannot make one.
+pub fn open_perturbed(
+    ctx: &Context,
+    tree: Tree,
+    policy: &WritePolicy,
+    audit: Option<Arc<dyn AuditSink>>,
+    perturbation: Perturbation,
+) -> Result<Sandbox, SandboxError> {
     let mut builder = Sandbox::builder(&ctx.engine, &ctx.image)
         .mount(Mount::tree(WORKSPACE, tree))
         .cwd(WORKSPACE)
-        .seed(SEED);
+        .env("PYTHONHASHSEED", perturbation.hash_seed.to_string())
+        .seed(perturbation.random_seed);
     if let Some(audit) = audit {
         builder = builder.audit(audit);
     }

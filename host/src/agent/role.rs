@@ -13,7 +13,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use playpen_runtime::Rule;
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 /// Where the workspace lies in every sandbox.
 pub const WORKSPACE: &str = "/workspace";
@@ -67,6 +67,14 @@ const TEST_DOCUMENTS: &[&str] = &["tests/*.md"];
 const LEFTOVERS: &[&str] =
     &["**/__pycache__/**", "**/*.pyc", "**/*.pyo", "**/.pytest_cache/**", "**/*.egg-info/**"];
 
+/// Returns whether a file is a test, or configures how the tests run: what a verifier takes from the
+/// pristine tree and from nowhere else.
+pub fn is_of_tests(path: &str) -> bool {
+    static PATTERNS: LazyLock<Patterns> =
+        LazyLock::new(|| Patterns::new(TESTS.iter().chain(TEST_CONFIGURATION).copied()));
+    PATTERNS.matches(path)
+}
+
 /// Who an agent is, and so what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -77,12 +85,27 @@ pub enum AgentRole {
     TestWriter,
     /// Makes the tests of a task pass: writes everything but `tests/` and test configuration.
     Implementer,
+    /// Puts a bug into working code: writes what an implementer may.
+    BugInjector,
+    /// Repairs code after the report of a bug: writes what an implementer may.
+    Solver,
+    /// Writes tests that a bug fails: writes under `tests/`, what is there included.
+    Reproducer,
+    /// Fills the stubs of a library: writes what an implementer may.
+    LibraryWriter,
 }
 
 impl AgentRole {
     /// Every role.
-    pub const ALL: [AgentRole; 3] =
-        [AgentRole::Setup, AgentRole::TestWriter, AgentRole::Implementer];
+    pub const ALL: [AgentRole; 7] = [
+        AgentRole::Setup,
+        AgentRole::TestWriter,
+        AgentRole::Implementer,
+        AgentRole::BugInjector,
+        AgentRole::Solver,
+        AgentRole::Reproducer,
+        AgentRole::LibraryWriter,
+    ];
 
     /// Returns the role's name in records, prompts and scripts.
     pub fn name(self) -> &'static str {
@@ -90,6 +113,10 @@ impl AgentRole {
             AgentRole::Setup => "setup",
             AgentRole::TestWriter => "test_writer",
             AgentRole::Implementer => "implementer",
+            AgentRole::BugInjector => "bug_injector",
+            AgentRole::Solver => "solver",
+            AgentRole::Reproducer => "reproducer",
+            AgentRole::LibraryWriter => "library_writer",
         }
     }
 
@@ -102,8 +129,15 @@ impl AgentRole {
     pub fn policy(self) -> WritePolicy {
         match self {
             AgentRole::Setup => WritePolicy::all_but(&[RESERVED, TESTS]),
-            AgentRole::TestWriter => WritePolicy::only(TESTS, &[RESERVED, TEST_DOCUMENTS]),
-            AgentRole::Implementer => WritePolicy::all_but(&[RESERVED, TESTS, TEST_CONFIGURATION]),
+            AgentRole::TestWriter | AgentRole::Reproducer => {
+                WritePolicy::only(TESTS, &[RESERVED, TEST_DOCUMENTS])
+            }
+            AgentRole::Implementer
+            | AgentRole::BugInjector
+            | AgentRole::Solver
+            | AgentRole::LibraryWriter => {
+                WritePolicy::all_but(&[RESERVED, TESTS, TEST_CONFIGURATION])
+            }
         }
     }
 }
@@ -137,6 +171,23 @@ impl WritePolicy {
     /// Allows the paths that a pattern of `only` matches and no pattern of `never`.
     pub fn only(only: &[&str], never: &[&[&str]]) -> WritePolicy {
         WritePolicy { only: Some(Patterns::new(only.iter().copied())), ..Self::all_but(never) }
+    }
+
+    /// Returns the patterns of what may be written, if not everything, and of what never may.
+    pub fn patterns(&self) -> (Option<Vec<String>>, Vec<String>) {
+        (self.only.as_ref().map(|only| only.texts.clone()), self.never.texts.clone())
+    }
+
+    /// Makes the policy that has these patterns; those that are none are left out of `only` and
+    /// refuse everything in `never`.
+    pub fn from_patterns(only: Option<&[String]>, never: &[String]) -> WritePolicy {
+        let compiles = |text: &&String| globset::Glob::new(text).is_ok();
+        let never = never.iter().map(|text| if compiles(&text) { text.as_str() } else { "**" });
+        WritePolicy {
+            only: only.map(|only| Patterns::new(only.iter().filter(compiles).map(String::as_str))),
+            never: Patterns::new(never),
+            leftovers: Patterns::new(LEFTOVERS.iter().copied()),
+        }
     }
 
     /// Makes `paths` read-only, as they are spelled and not as patterns.
@@ -248,7 +299,7 @@ mod tests {
         ];
         let mut table = format!("{:<36} setup  writer implementer\n", "path");
         for path in paths {
-            let cells: Vec<&str> = AgentRole::ALL
+            let cells: Vec<&str> = AgentRole::ALL[..3]
                 .iter()
                 .map(|role| if role.policy().accepts(path) { "yes" } else { "-" })
                 .collect();
@@ -302,6 +353,8 @@ mod tests {
 
     #[test]
     fn names_are_distinct() {
-        assert_eq!(AgentRole::ALL.map(AgentRole::name), ["setup", "test_writer", "implementer"]);
+        let names: std::collections::BTreeSet<&str> =
+            AgentRole::ALL.iter().map(|role| role.name()).collect();
+        assert_eq!(names.len(), AgentRole::ALL.len());
     }
 }

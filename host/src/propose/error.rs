@@ -5,7 +5,7 @@ use crate::{
     project::{TaskFileError, TaskNumber},
     prompt::PromptError,
     record::RecordError,
-    rollout::check::CheckError,
+    verify::check::CheckError,
 };
 use playpen_runtime::{ExportError, ImportError, SandboxError};
 use std::{io, path::PathBuf};

@@ -19,7 +19,8 @@ use crate::{
     progress::Progress,
     project::{Project, TaskDocument, TaskFile, render_markdown},
     record::write_json,
-    rollout::{git, merge::merge, prompts::ToolsPrompt},
+    rollout::{git, prompts::ToolsPrompt},
+    verify::merge::merge,
 };
 use playpen_runtime::Tree;
 

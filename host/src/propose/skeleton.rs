@@ -11,7 +11,7 @@ use crate::{
         report::{REPORT_FD, REPORT_FD_VARIABLE, TestOutcome, TestReport},
     },
     context::Context,
-    rollout::check::CheckError,
+    verify::check::CheckError,
 };
 use bytes::Bytes;
 use playpen_runtime::{Outcome, Sandbox, Tree};

@@ -4,15 +4,7 @@ use playpen_runtime::Tree;
 use serde::Serialize;
 use std::sync::Arc;
 
-use super::{
-    Work,
-    error::RolloutError,
-    frozen::FrozenTests,
-    gate::{Gate, Reason, Verdict},
-    merge::{Merged, merge},
-    prompts::Messages,
-    report::Totals,
-};
+use super::{Work, error::RolloutError, prompts::Messages, report::Totals};
 use crate::{
     agent::{
         AgentBudget, AgentRole, AgentRun, AgentStop, AgentTask, WORKSPACE, WritePolicy,
@@ -21,7 +13,12 @@ use crate::{
     model::Usage,
     progress::Progress,
     project::TaskNumber,
-    record::{AttemptAudit, AttemptRecord, FORMAT_VERSION},
+    record::{AttemptAudit, AttemptRecord, FORMAT_VERSION, StoredClaim},
+    verify::{
+        FrozenTests, Verified,
+        gate::{Gate, Reason, Verdict},
+        merge::{Merged, merge},
+    },
 };
 
 /// What an agent is asked, and what it is lent for it.
@@ -40,20 +37,31 @@ pub(super) struct Order<'a> {
 #[derive(Debug)]
 pub(super) struct HandedIn {
     pub(super) merged: Merged,
+    /// All that the agent left.
+    pub(super) result: Tree,
     run: AgentRun,
     record: AttemptRecord,
     verdict: AttemptVerdict,
 }
 
+/// What the verifier said of it, and what it was asked.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) claim: StoredClaim,
+    pub(super) verified: Verified,
+}
+
 impl HandedIn {
-    /// Judges whether the agent came to its end and left something.
-    pub(super) fn finished(&self) -> Verdict {
-        let mut reasons = vec![];
-        if !self.run.stop.is_finished() {
-            reasons.push(Reason::NotFinished { stop: self.run.stop.name().to_owned() });
-        } else if self.merged.is_empty() {
-            reasons.push(Reason::NothingHandedIn);
-        }
+    /// Returns whether the agent came to its end.
+    pub(super) fn is_finished(&self) -> bool {
+        self.run.stop.is_finished()
+    }
+
+    /// Judges whether the agent came to its end.
+    fn finished(&self) -> Verdict {
+        let stop = self.run.stop.name().to_owned();
+        let not_finished = Reason::NotFinished { stop };
+        let reasons = if self.is_finished() { vec![] } else { vec![not_finished] };
         Verdict::new(Gate::Finished, reasons)
     }
 }
@@ -155,7 +163,7 @@ impl Work<'_> {
             n_denied: run.n_denied,
             n_unrecorded: audit.n_unrecorded(),
         };
-        Ok(HandedIn { merged, run, record, verdict })
+        Ok(HandedIn { merged, result, run, record, verdict })
     }
 
     /// Writes the verdict on an attempt, and reports it.
@@ -164,13 +172,17 @@ impl Work<'_> {
     pub(super) fn close_attempt(
         &mut self,
         handed_in: HandedIn,
-        gates: Vec<Verdict>,
-        tests: Option<&FrozenTests>,
+        judged: Option<&Judged>,
     ) -> Result<Vec<Reason>, RolloutError> {
+        let mut gates = vec![handed_in.finished()];
         let HandedIn { run, record, mut verdict, .. } = handed_in;
-        verdict.accepted = gates.iter().all(|gate| gate.passed);
+        if let Some(Judged { claim, verified }) = judged {
+            gates.extend(verified.record.gates.iter().cloned());
+            verdict.tests = Some(verified.record.frozen.clone());
+            record.write_verification(claim, self.config.verify, verified)?;
+        }
+        verdict.accepted = judged.is_some() && gates.iter().all(|gate| gate.passed);
         verdict.gates = gates;
-        verdict.tests = tests.cloned();
         record.write_verdict(&verdict)?;
         let reasons: Vec<Reason> =
             verdict.gates.iter().flat_map(|gate| gate.reasons.iter().cloned()).collect();

@@ -3,8 +3,10 @@
 use playpen_runtime::{RunError, SandboxError};
 use thiserror::Error;
 
-use super::{check::CheckError, project::ProjectError};
-use crate::{model::ModelError, prompt::PromptError, record::RecordError};
+use super::project::ProjectError;
+use crate::{
+    model::ModelError, prompt::PromptError, record::RecordError, verify::check::CheckError,
+};
 
 /// Why [`rollout`](super::rollout) stopped before its end. A task that is not solved is none of these.
 #[derive(Debug, Error)]

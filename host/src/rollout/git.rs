@@ -5,13 +5,13 @@
 use playpen_runtime::{Sandbox, Tree};
 use std::time::Duration;
 
-use super::check::CheckError;
 use crate::{
     agent::{
         WORKSPACE, WritePolicy, exit,
         namespace::{limits, open_sandbox},
     },
     context::Context,
+    verify::check::CheckError,
 };
 
 /// Time for one git command.

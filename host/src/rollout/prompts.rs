@@ -4,11 +4,12 @@ use playpen_runtime::Tree;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-use super::{LoadedProject, gate::Reason, parse::is_python};
+use super::LoadedProject;
 use crate::{
     agent::AgentBudget,
     project::{Task, UnitTest},
     prompt::{PromptError, Prompts},
+    verify::{gate::Reason, parse::is_python},
 };
 
 /// Reasons of a refusal that the next agent is told.

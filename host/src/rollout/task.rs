@@ -1,10 +1,10 @@
 //! One task: tests, gate, implementation, verification, commits, with retries.
 //!
 //! ```text
-//!   test writer ──► finished, parse, collect, fail_before ──► tests are frozen and committed
+//!   test writer ──► finished, suite verified ───────────► tests are frozen and committed    
 //!        ▲                  │ no                                        │
 //!        └──── reasons ─────┘                                           ▼
-//!        ▲                                implementer ──► finished, pass_after, earlier_pass ──► commit
+//!        ▲                                implementer ──► finished, solution verified ──► commit
 //!        │                                     ▲                  │ no
 //!        │                                     └──── reasons ─────┘
 //!        └──────────── reasons, when the implementation was tried often enough
@@ -18,17 +18,18 @@ use std::collections::BTreeSet;
 
 use super::{
     Work,
-    attempt::{HandedIn, Order},
-    canary::Canary,
-    check::{Checker, Mode},
+    attempt::{HandedIn, Judged, Order},
     error::RolloutError,
-    frozen::FrozenTests,
-    gate::{self, Gate, Reason, Verdict},
     git,
     prompts::{Messages, files_below},
     report::{TaskReport, TaskState},
 };
-use crate::{agent::AgentRole, project::Task};
+use crate::{
+    agent::{AgentRole, WritePolicy},
+    project::Task,
+    record::StoredClaim,
+    verify::{FrozenTests, Solution, Suite, Verifier, Wanted, gate::Reason},
+};
 
 /// Tests as they were accepted.
 #[derive(Debug)]
@@ -92,14 +93,16 @@ impl Work<'_> {
             task: task.number,
             attempt: tries.n_test_attempts,
             tree: &base,
-            policy,
+            policy: policy.clone(),
             budget,
             messages,
         };
         let handed_in = self.run_attempt(order).await?;
-        let (gates, frozen) = self.judge_tests(task, &handed_in).await?;
+        let judged = self.judge_tests(task, &handed_in, &base, &policy).await?;
         let tree = handed_in.merged.tree.clone();
-        tries.reasons = self.close_attempt(handed_in, gates, Some(&frozen))?;
+        let frozen = judged.as_ref().map(|judged| judged.verified.record.frozen.clone());
+        let frozen = frozen.unwrap_or_default();
+        tries.reasons = self.close_attempt(handed_in, judged.as_ref())?;
         if !tries.reasons.is_empty() {
             return Ok(None);
         }
@@ -108,36 +111,28 @@ impl Work<'_> {
         Ok(Some(AcceptedTests { tree, frozen }))
     }
 
-    /// Puts new tests through the gates, and stops at the first that refuses.
+    /// Judges new tests, if the agent came to its end.
     async fn judge_tests(
         &self,
         task: &Task,
         handed_in: &HandedIn,
-    ) -> Result<(Vec<Verdict>, FrozenTests), RolloutError> {
-        let checker = self.checker();
-        let tree = &handed_in.merged.tree;
-        let mut gates = vec![handed_in.finished()];
-        if !gates[0].passed {
-            return Ok((gates, FrozenTests::default()));
+        base: &Tree,
+        policy: &WritePolicy,
+    ) -> Result<Option<Judged>, RolloutError> {
+        if !handed_in.is_finished() {
+            return Ok(None);
         }
-        let (verdict, files) = checker.parse(tree, &handed_in.merged.written).await?;
-        let is_parsed = verdict.passed;
-        gates.push(verdict);
-        if !is_parsed {
-            return Ok((gates, FrozenTests::default()));
-        }
-        let run = checker.pytest(tree, Mode::Collect).await?;
-        let known = known_names(task, tree);
-        let may_appear = |name: &str| known.contains(name);
-        let (verdict, frozen) = gate::collect(&run, &files, &self.earlier, &may_appear);
-        let is_collected = verdict.passed;
-        gates.push(verdict);
-        if !is_collected {
-            return Ok((gates, FrozenTests::default()));
-        }
-        let run = checker.pytest(tree, Mode::Test).await?;
-        gates.push(gate::fail_before(&run, &frozen, &self.earlier));
-        Ok((gates, frozen))
+        let may_appear = known_names(task, &handed_in.merged.tree);
+        let claim = Suite {
+            base,
+            result: &handed_in.result,
+            policy,
+            fixed: None,
+            earlier: &self.earlier,
+            may_appear: &may_appear,
+        };
+        let verified = self.verifier().suite(&claim).await?;
+        Ok(Some(Judged { claim: StoredClaim::suite(self.record.trees(), &claim)?, verified }))
     }
 
     /// Has a task implemented against accepted tests, as often as is allowed.
@@ -169,9 +164,12 @@ impl Work<'_> {
                 messages,
             };
             let handed_in = self.run_attempt(order).await?;
-            let (gates, ids) = self.verify(&handed_in, &tests.frozen).await?;
+            let policy = AgentRole::Implementer.policy();
+            let judged = self.verify(&handed_in, tests, &policy).await?;
             let tree = handed_in.merged.tree.clone();
-            tries.reasons = self.close_attempt(handed_in, gates, Some(&tests.frozen))?;
+            let ids = judged.as_ref().map(|judged| judged.verified.record.fail_to_pass.clone());
+            let ids = ids.unwrap_or_default();
+            tries.reasons = self.close_attempt(handed_in, judged.as_ref())?;
             if tries.reasons.is_empty() {
                 let message = format!("Implement task {}: {}", task.number, task.title);
                 let tree = git::commit(self.ctx, &tree, &message, self.n_commits + 1).await?;
@@ -181,33 +179,35 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Verifies an implementation: a fresh sandbox over the accepted tests and the allowed part of
-    /// the changes, one run of pytest, and both gates judged by it.
+    /// Verifies an implementation, if the agent came to its end: fresh sandboxes over the accepted
+    /// tests and the allowed part of the changes.
     async fn verify(
         &self,
         handed_in: &HandedIn,
-        frozen: &FrozenTests,
-    ) -> Result<(Vec<Verdict>, BTreeSet<String>), RolloutError> {
-        let finished = handed_in.finished();
-        if !finished.passed {
-            return Ok((vec![finished], BTreeSet::new()));
+        tests: &AcceptedTests,
+        policy: &WritePolicy,
+    ) -> Result<Option<Judged>, RolloutError> {
+        if !handed_in.is_finished() {
+            return Ok(None);
         }
-        let canary = Canary::add(&handed_in.merged.tree);
-        let mut run = self.checker().pytest(&canary.tree, Mode::Test).await?;
-        let unbelievable = canary.take(&mut run);
-        let mut pass_after = gate::pass_after(&run, frozen, &self.earlier).reasons;
-        pass_after.extend(unbelievable);
-        let gates = vec![
-            finished,
-            Verdict::new(Gate::PassAfter, pass_after),
-            gate::earlier_pass(&run, &self.earlier),
-        ];
-        let ids = run.report.results.iter().map(|result| result.id.clone());
-        Ok((gates, ids.filter(|id| !self.earlier.contains(id)).collect()))
+        let wanted = Wanted {
+            fail_to_pass: tests.frozen.clone(),
+            pass_to_pass: self.earlier.clone(),
+            must_fail: BTreeSet::new(),
+        };
+        let claim = Solution {
+            base: &tests.tree,
+            result: &handed_in.result,
+            policy,
+            pristine: &tests.tree,
+            wanted: &wanted,
+        };
+        let verified = self.verifier().solution(&claim).await?;
+        Ok(Some(Judged { claim: StoredClaim::solution(self.record.trees(), &claim)?, verified }))
     }
 
-    pub(super) fn checker(&self) -> Checker<'_> {
-        Checker { ctx: self.ctx, wall: self.config.check_wall }
+    pub(super) fn verifier(&self) -> Verifier {
+        Verifier::new(self.ctx, self.config.verify)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     agent::testing::{ScriptedModel, calls, context, finish},
     model::{ChatResponse, ModelError, Purpose},
     progress::Silent,
+    verify::{CheckLimits, VerifySettings},
 };
 
 /// Four tasks: 1.1.2 will not be solved, 1.1.3 depends on it, 1.2.1 does not.
@@ -144,16 +145,32 @@ async fn tasks_are_solved_retried_given_up_and_skipped() {
     assert_eq!(report.n_tests, 5);
     assert_eq!(report.totals.n_attempts, 7);
 
-    assert_eq!(gates(run, "1.1.1/test_writer-1"), ["finished", "parse", "collect", "fail_before"]);
+    let before = ["finished", "handed_in", "parse", "tampering", "collect"];
+    assert_eq!(
+        gates(run, "1.1.1/test_writer-1"),
+        [&before[..], &["fail_before", "stable"]].concat()
+    );
     assert_eq!(
         gates(run, "1.1.1/implementer-1"),
-        ["finished", "pass_after: fails", "earlier_pass"]
+        ["finished", "handed_in", "tampering", "pass_after: fails", "earlier_pass", "stable"]
+    );
+    assert_eq!(
+        gates(run, "1.1.1/implementer-2"),
+        [
+            "finished",
+            "handed_in",
+            "tampering",
+            "pass_after",
+            "earlier_pass",
+            "stable",
+            "contradiction"
+        ]
     );
     assert_eq!(
         gates(run, "1.1.2/test_writer-1"),
-        ["finished", "parse", "collect", "fail_before: wrong_before"]
+        [&before[..], &["fail_before: wrong_before", "stable"]].concat()
     );
-    assert_eq!(gates(run, "1.1.2/test_writer-2"), ["finished", "parse: syntax_error"]);
+    assert_eq!(gates(run, "1.1.2/test_writer-2"), ["finished", "handed_in", "parse: syntax_error"]);
 
     // What the first implementer tried to forge was refused and recorded.
     let verdict = read_json(run.join("tasks/1.1.1/implementer-1/verdict.json"));
@@ -269,7 +286,7 @@ const TRICKS: [(&str, &str); 9] = [
         "canary",
     ),
     ("echo 'import os; os._exit(0)' > calc/__init__.py", "report_incomplete"),
-    ("echo 'while True: pass' > calc/__init__.py", "stopped"),
+    ("echo 'while True: pass' > calc/__init__.py", "limit"),
     (
         "printf 'print(\"3 passed in 0.01s\")\\nraise SystemExit(0)\\n' > calc/__init__.py",
         "exit_status",
@@ -285,7 +302,7 @@ const TRICKS: [(&str, &str); 9] = [
     ),
     (
         "printf 'import _pytest.runner\\n_pytest.runner.check_interactive_exception = 1\\n' >> calc/__init__.py",
-        "exit_status",
+        "tampers",
     ),
     ("true", "nothing_handed_in"),
 ];
@@ -309,7 +326,10 @@ async fn what_an_implementer_may_try_is_refused() {
     let config = RolloutConfig {
         max_test_attempts: 1,
         max_implementation_attempts: u32::try_from(TRICKS.len()).unwrap(),
-        check_wall: Duration::from_secs(5),
+        verify: VerifySettings {
+            limits: CheckLimits { cpu: Duration::from_secs(5), ..CheckLimits::default() },
+            ..VerifySettings::default()
+        },
         ..RolloutConfig::new(repo.path(), folder.path(), "scripted")
     };
     let report = rollout(&ctx, &config, &Silent).await.unwrap();

@@ -3,7 +3,7 @@
 use super::{Gate, Reason, Run, Verdict, collect, earlier_pass, fail_before, pass_after};
 use crate::{
     agent::report::TestReport,
-    rollout::{FrozenTests, parse::TestFile},
+    verify::{FrozenTests, parse::TestFile},
 };
 use bytes::Bytes;
 use insta::assert_snapshot;
@@ -37,6 +37,7 @@ fn run(lines: &[&str], status: u8) -> Run {
     Run {
         exit_code: Some(status),
         stopped: None,
+        limit: None,
         last_words: String::new(),
         report: TestReport::parse(&Bytes::from(report)),
     }
@@ -183,6 +184,7 @@ fn a_limit_is_a_reason() {
     let run = Run {
         exit_code: None,
         stopped: Some("stopped: it took longer than it may".to_owned()),
+        limit: None,
         report: TestReport::default(),
         last_words: String::new(),
     };

@@ -11,7 +11,8 @@
 //! * **Two witnesses**: what the plugin reported must agree with the status that the process
 //!   returned.
 
-use serde::Serialize;
+use playpen_runtime::LimitKind;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt};
 
 use super::frozen::FrozenTests;
@@ -19,7 +20,7 @@ use crate::agent::report::{CollectError, TestOutcome, TestReport, TestResult};
 
 mod reason;
 
-pub use reason::{Reason, Where};
+pub use reason::{Fault, Reason, Where};
 
 /// Exceptions that say no more than that the thing under test does not exist or does not work yet.
 const NOT_YET: [&str; 4] =
@@ -44,13 +45,17 @@ const ALL_PASSED: i64 = 0;
 const SOME_FAILED: i64 = 1;
 
 /// The gates, cheapest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Gate {
     /// The agent came to its end, and what it handed in is something.
     Finished,
-    /// The test files compile.
+    /// Something is handed in that the role may write.
+    HandedIn,
+    /// The files compile.
     Parse,
+    /// No file changes how pytest works, or asks whether tests run.
+    Tampering,
     /// pytest finds tests in them.
     Collect,
     /// Each test fails on the tree as it is, for the right reason.
@@ -59,6 +64,20 @@ pub enum Gate {
     PassAfter,
     /// The tests of earlier tasks still pass.
     EarlierPass,
+    /// What should go on failing does.
+    MustFail,
+    /// Each test comes out alike in each repeat.
+    Stable,
+    /// Tests with a contradicted expectation do not pass.
+    Contradiction,
+    /// Tests pass as well where it is hidden that tests run.
+    Disguise,
+    /// A bug breaks something, and not everything.
+    Effect,
+    /// Each edited file of a bug is necessary.
+    Necessary,
+    /// The tests pass on the repaired code.
+    PassFixed,
 }
 
 impl Gate {
@@ -66,11 +85,20 @@ impl Gate {
     pub fn name(self) -> &'static str {
         match self {
             Gate::Finished => "finished",
+            Gate::HandedIn => "handed_in",
             Gate::Parse => "parse",
+            Gate::Tampering => "tampering",
             Gate::Collect => "collect",
             Gate::FailBefore => "fail_before",
             Gate::PassAfter => "pass_after",
             Gate::EarlierPass => "earlier_pass",
+            Gate::MustFail => "must_fail",
+            Gate::Stable => "stable",
+            Gate::Contradiction => "contradiction",
+            Gate::Disguise => "disguise",
+            Gate::Effect => "effect",
+            Gate::Necessary => "necessary",
+            Gate::PassFixed => "pass_fixed",
         }
     }
 }
@@ -82,7 +110,7 @@ impl fmt::Display for Gate {
 }
 
 /// What a gate said of a candidate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The gate.
     pub gate: Gate,
@@ -106,6 +134,8 @@ pub struct Run {
     pub exit_code: Option<u8>,
     /// Why it was ended from outside, if it was.
     pub stopped: Option<String>,
+    /// The limit that ended it, if one did.
+    pub limit: Option<LimitKind>,
     /// What the plugin wrote.
     pub report: TestReport,
     /// The last line on standard error: where pytest does not come to its end, the cause is there.
@@ -113,6 +143,15 @@ pub struct Run {
 }
 
 impl Run {
+    /// Returns why the run was ended from outside, if it was.
+    pub(crate) fn stop_reason(&self) -> Option<Reason> {
+        let how = self.stopped.clone()?;
+        Some(match self.limit {
+            Some(limit) => Reason::Limit { limit, fault: Fault::of(limit) },
+            None => Reason::Stopped { how },
+        })
+    }
+
     /// Returns the reason that pytest did not come to its end.
     fn incomplete(&self) -> Reason {
         let status = self.exit_code.map_or(-1, i64::from);
@@ -120,9 +159,9 @@ impl Run {
     }
 
     /// Returns what is wrong with the run as a whole, whatever the tests did.
-    fn flaws(&self, allowed: &[i64]) -> Vec<Reason> {
-        if let Some(how) = &self.stopped {
-            return vec![Reason::Stopped { how: how.clone() }];
+    pub(crate) fn flaws(&self, allowed: &[i64]) -> Vec<Reason> {
+        if let Some(stopped) = self.stop_reason() {
+            return vec![stopped];
         }
         let mut flaws = vec![];
         if self.report.n_malformed > 0 {
@@ -156,8 +195,8 @@ pub fn collect(
     may_appear: &dyn Fn(&str) -> bool,
 ) -> (Verdict, FrozenTests) {
     let mut reasons = vec![];
-    if let Some(how) = &run.stopped {
-        reasons.push(Reason::Stopped { how: how.clone() });
+    if let Some(stopped) = run.stop_reason() {
+        reasons.push(stopped);
         return (Verdict::new(Gate::Collect, reasons), FrozenTests::default());
     }
     let collected: Vec<&String> = run.report.collected.iter().flatten().collect();
@@ -230,9 +269,7 @@ pub fn pass_after(run: &Run, frozen: &FrozenTests, earlier: &BTreeSet<String>) -
 /// Judges a run on the verified tree by the tests of earlier tasks.
 pub fn earlier_pass(run: &Run, earlier: &BTreeSet<String>) -> Verdict {
     let mut reasons = vec![];
-    if let Some(how) = &run.stopped {
-        reasons.push(Reason::Stopped { how: how.clone() });
-    }
+    reasons.extend(run.stop_reason());
     reasons.extend(earlier_failures(run, earlier));
     Verdict::new(Gate::EarlierPass, reasons)
 }
@@ -248,7 +285,7 @@ fn earlier_failures(run: &Run, earlier: &BTreeSet<String>) -> Vec<Reason> {
 }
 
 /// Says what is wrong with a test that should have passed.
-fn not_passed(result: &TestResult, place: Where) -> Option<Reason> {
+pub(crate) fn not_passed(result: &TestResult, place: Where) -> Option<Reason> {
     (result.outcome != TestOutcome::Passed).then(|| Reason::Fails {
         id: result.id.clone(),
         outcome: result.outcome,

@@ -35,6 +35,15 @@ pub fn is_test_module(path: &str) -> bool {
     stem.is_some_and(|stem| stem.starts_with("test_") || stem.ends_with("_test"))
 }
 
+/// Which names files of tests may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// Those by which pytest finds tests.
+    Found,
+    /// Any: the files are given to pytest by name.
+    Any,
+}
+
 /// Reads the Python files among `paths`, which are paths of the workspace in `sandbox`.
 ///
 /// # Errors
@@ -43,10 +52,12 @@ pub fn is_test_module(path: &str) -> bool {
 pub async fn parse(
     sandbox: &Sandbox,
     paths: &BTreeSet<String>,
+    names: Names,
     wall: Duration,
 ) -> Result<(Verdict, Vec<TestFile>), RunError> {
     let paths: Vec<&String> = paths.iter().filter(|path| is_python(path)).collect();
-    if !paths.iter().any(|path| is_test_module(path)) {
+    let may_be_tests = |path: &str| names == Names::Any || is_test_module(path);
+    if !paths.iter().any(|path| may_be_tests(path)) {
         return Ok((Verdict::new(Gate::Parse, vec![Reason::NoTestFiles]), vec![]));
     }
     let request = serde_json::to_vec(&paths).expect("a list of strings is JSON");

@@ -1,12 +1,13 @@
 //! Why a gate refused a candidate.
 
-use serde::Serialize;
+use playpen_runtime::LimitKind;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::agent::report::TestOutcome;
 
 /// Whose test failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Where {
     /// A test of the task itself.
@@ -15,8 +16,26 @@ pub enum Where {
     Earlier,
 }
 
+/// Whose fault it is that a run met a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Of what was run: it computes, grows or writes without end.
+    Agent,
+    /// Perhaps of the machine: nothing can be said of what was run.
+    Infra,
+}
+
+impl Fault {
+    /// Returns whose fault it is that `limit` was met. Time that passes is the only limit that a busy
+    /// machine can bring about.
+    pub fn of(limit: LimitKind) -> Fault {
+        if limit == LimitKind::Wall { Fault::Infra } else { Fault::Agent }
+    }
+}
+
 /// One reason for a refusal. [`fmt::Display`] is the text that the next agent reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -98,7 +117,67 @@ pub enum Reason {
         /// Whose test it is.
         place: Where,
     },
-    /// The run was ended from outside: a limit, a crash.
+    /// The run met a limit of its sandbox.
+    Limit {
+        /// Which.
+        limit: LimitKind,
+        /// Whose fault that is.
+        fault: Fault,
+    },
+    /// A test came out otherwise in another repeat of the same run.
+    Flaky {
+        /// The id.
+        id: String,
+        /// How it came out, in each repeat; absent where it was not reported.
+        outcomes: Vec<Option<TestOutcome>>,
+    },
+    /// A test passed although its expectation was replaced by the opposite.
+    Contradicted {
+        /// The id.
+        id: String,
+    },
+    /// A test passes only where it can be seen that a test runs.
+    NeedsTestRun {
+        /// The id.
+        id: String,
+    },
+    /// A file changes how pytest or Python works, or asks whether tests run.
+    Tampers {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: u64,
+        /// What it does.
+        what: String,
+    },
+    /// A test that should fail does not.
+    Passes {
+        /// The id.
+        id: String,
+    },
+    /// A change breaks no test.
+    BreaksNothing,
+    /// A change breaks every test.
+    BreaksEverything,
+    /// Without the change of this file the same tests fail.
+    Unneeded {
+        /// The file.
+        path: String,
+    },
+    /// A new test does not pass on the repaired code.
+    FailsOnFixed {
+        /// The id.
+        id: String,
+        /// How it came out.
+        outcome: TestOutcome,
+        /// The type of the exception, if there was one.
+        exception: String,
+        /// The first line of the message.
+        message: String,
+    },
+    /// No new test fails on the code with the bug.
+    NoReproduction,
+    /// The run was ended from outside: a signal, a crash.
     Stopped {
         /// How.
         how: String,
@@ -129,6 +208,32 @@ pub enum Reason {
         /// The status.
         status: i64,
     },
+}
+
+impl Reason {
+    /// Returns the kind of the reason, as records name it.
+    pub fn name(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.get("reason").and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+    }
+
+    /// Returns the test that the reason is about, if it is about one.
+    pub fn test(&self) -> Option<&str> {
+        match self {
+            Self::DuplicateId { id }
+            | Self::EarlierLost { id }
+            | Self::WrongBefore { id, .. }
+            | Self::Missing { id }
+            | Self::Extra { id }
+            | Self::Fails { id, .. }
+            | Self::Flaky { id, .. }
+            | Self::Contradicted { id }
+            | Self::NeedsTestRun { id }
+            | Self::Passes { id }
+            | Self::FailsOnFixed { id, .. } => Some(id),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -162,6 +267,35 @@ impl fmt::Display for Reason {
             Self::Fails { id, outcome, exception, message, place } => {
                 fmt_fails(f, id, *outcome, &what_happened(exception, message), *place)
             }
+            Self::Limit { limit, fault: Fault::Agent } => {
+                write!(f, "the test run was stopped: the limit on {limit} was met")
+            }
+            Self::Limit { limit, fault: Fault::Infra } => {
+                write!(f, "the test run did not end, and nothing can be said: {limit}")
+            }
+            Self::Flaky { id, .. } => {
+                write!(f, "`{id}` is flaky: it comes out otherwise when it is run again")
+            }
+            Self::Contradicted { id } => write!(
+                f,
+                "`{id}` also passes if the opposite is expected, so its result cannot be believed"
+            ),
+            Self::NeedsTestRun { id } => {
+                write!(f, "`{id}` passes only where the code can see that a test runs it")
+            }
+            Self::Tampers { path, line, what } => write!(f, "`{path}` line {line} {what}"),
+            Self::Passes { id } => write!(f, "`{id}` passes, and should not"),
+            Self::BreaksNothing => f.write_str("no test that passed before fails"),
+            Self::BreaksEverything => f.write_str("no test that passed before still passes"),
+            Self::Unneeded { path } => {
+                write!(f, "the same tests fail without the change of `{path}`")
+            }
+            Self::FailsOnFixed { id, exception, message, .. } => write!(
+                f,
+                "`{id}` also fails on the repaired code: {}",
+                what_happened(exception, message)
+            ),
+            Self::NoReproduction => f.write_str("no test fails because of the bug"),
             Self::Stopped { how } => write!(f, "the test run was {how}"),
             Self::ReportMalformed { n_lines } => {
                 write!(f, "{n_lines} lines of the test report were not written by the reporter")

@@ -1,6 +1,6 @@
 //! The tests of a task as they were accepted.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::parse::TestFile;
@@ -10,14 +10,14 @@ use super::parse::TestFile;
 /// A file that imports what is not written yet cannot be collected, so the ids of parametrized tests
 /// in it are not known. For such a file the test functions are frozen instead, as they stand in the
 /// source: each must yield at least one id, and every id must belong to one of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrozenTests {
     ids: BTreeSet<String>,
     deferred: BTreeMap<String, Deferred>,
 }
 
 /// A file whose ids are not known yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Deferred {
     /// Why it could not be imported.
     because: String,
@@ -29,6 +29,11 @@ impl FrozenTests {
     /// Freezes `ids`.
     pub fn new(ids: BTreeSet<String>) -> FrozenTests {
         FrozenTests { ids, deferred: BTreeMap::new() }
+    }
+
+    /// Returns whether `id` is frozen, or of a function that is.
+    pub(super) fn is_frozen(&self, id: &str) -> bool {
+        self.ids.contains(id) || self.functions().any(|function| is_of_function(id, function))
     }
 
     /// Freezes the functions of a file that could not be imported, and why.
@@ -50,6 +55,11 @@ impl FrozenTests {
         &self.ids
     }
 
+    /// Returns the ids that are known, and the functions whose ids are not.
+    pub fn all(&self) -> BTreeSet<String> {
+        self.ids.iter().chain(self.functions()).cloned().collect()
+    }
+
     /// Returns the number of tests that are known: ids, and functions whose ids are not known.
     pub fn n_tests(&self) -> usize {
         self.ids.len() + self.functions().count()
@@ -66,10 +76,7 @@ impl FrozenTests {
 
     /// Returns what is among `reported` and not frozen.
     pub fn extra_of(&self, reported: &BTreeSet<&str>) -> Vec<String> {
-        let is_frozen = |id: &str| {
-            self.ids.contains(id) || self.functions().any(|function| is_of_function(id, function))
-        };
-        reported.iter().filter(|id| !is_frozen(id)).map(|id| (*id).to_owned()).collect()
+        reported.iter().filter(|id| !self.is_frozen(id)).map(|id| (*id).to_owned()).collect()
     }
 
     fn functions(&self) -> impl Iterator<Item = &String> {
@@ -78,7 +85,7 @@ impl FrozenTests {
 }
 
 /// Returns whether `id` is `function`, or `function` with parameters in brackets.
-fn is_of_function(id: &str, function: &str) -> bool {
+pub(super) fn is_of_function(id: &str, function: &str) -> bool {
     id.strip_prefix(function)
         .is_some_and(|rest| rest.is_empty() || (rest.starts_with('[') && rest.ends_with(']')))
 }

@@ -1,0 +1,62 @@
+"""Runs pytest for a check: python -I -c THIS PLAN [OPTION]...
+
+PLAN is JSON: {"root": "/workspace", "order": null | "reversed" | a number, "disguised": false}. pytest and the
+reporter are imported before the workspace is on the path, so no file of it can take their place.
+"""
+import json
+import os
+import random
+import sys
+
+import pytest
+import playpen_report  # noqa: F401
+
+
+class Order:
+    """Puts the tests into another order: files, then classes, then tests, so that their fixtures stay together."""
+
+    def __init__(self, order):
+        self.order = order
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items):
+        if self.order == "reversed":
+            items.reverse()
+            return
+        draw = random.Random(self.order)
+        keys = {}
+
+        def key(item):
+            parts = item.nodeid.split("::")
+            heads = ["::".join(parts[: n + 1]) for n in range(len(parts))]
+            return [keys.setdefault(head, draw.random()) for head in heads]
+
+        items.sort(key=key)
+
+
+class Disguise:
+    """Hides from the code under test that pytest runs it."""
+
+    HIDDEN = {"pytest", "_pytest", "pluggy", "iniconfig", "playpen_report"}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self):
+        import _pytest.runner
+
+        _pytest.runner._update_current_test_var = lambda item, when: None
+        for name in [name for name in os.environ if name.startswith("PYTEST")]:
+            del os.environ[name]
+        sys.argv[:] = ["main.py"]
+        shown = {name: module for name, module in sys.modules.items() if name.split(".")[0] not in self.HIDDEN}
+        sys.modules = shown
+
+
+plan, options = json.loads(sys.argv[1]), sys.argv[2:]
+plugins = []
+if plan["order"] is not None:
+    plugins.append(Order(plan["order"]))
+if plan["disguised"]:
+    plugins.append(Disguise())
+sys.argv[:] = [pytest.__file__.replace("__init__", "__main__"), *options]
+sys.path.insert(0, plan["root"])
+sys.exit(pytest.main(options, plugins))
