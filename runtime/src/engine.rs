@@ -249,6 +249,10 @@ fn wasmtime_config(slots: u32) -> Config {
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(FIBER_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
+        // Every exit of a process unwinds as an error. Nobody reads where it came from, and finding
+        // that out took half the time of a short command.
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false)
         .parallel_compilation(true);
     config
 }
