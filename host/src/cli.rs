@@ -26,6 +26,7 @@ mod table;
 mod units;
 mod watch;
 
+mod audit;
 mod bench;
 mod demo;
 mod doctor;
@@ -102,6 +103,7 @@ struct GlobalArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Audit(audit::AuditArgs),
     Propose(propose::ProposeArgs),
     Rollout(rollout::RolloutArgs),
     Demo(demo::DemoArgs),
@@ -228,6 +230,7 @@ async fn interrupted() {
 async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status> {
     match command {
         Command::Run(args) => run::run(session, &args).await,
+        Command::Audit(args) => audit::run(session, &args),
         Command::Propose(args) => propose::run(session, &args).await,
         Command::Rollout(args) => rollout::run(session, &args).await,
         Command::Demo(args) => demo::run(session, &args).await,

@@ -3,108 +3,57 @@
 //! One [`Event`] for each operation on a path, each start and end of a process, and each close of a
 //! file that was read or written, allowed and denied alike. The choke point of the namespace makes
 //! the event from the node that it then operates on, so the recorded path is the path used.
+//!
+//! Events go to an [`AuditSink`]; [`LogWriter`] makes them lines of a file in which each line holds
+//! the hash of the one before. The format is described in `audit/FORMAT.md` beside this file, and
+//! as a JSON schema in `audit/events.schema.json`.
+
+mod count;
+mod digest;
+mod event;
+mod log;
+
+pub(crate) use self::count::HostCalls;
+pub use self::{
+    count::{AuditCounts, HostCounts},
+    digest::ContentDigest,
+    event::{Decision, Event, NodeKind, NodeRef, Op, OpenAccess},
+    log::{End, Gap, Header, Line, LogOptions, LogWriter, MountInfo, Signature, chain_hash},
+};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// The operation that an event records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Which events are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Op {
-    /// A file was opened for reading, or a directory for listing.
-    OpenRead,
-    /// A file was opened for writing, or created.
-    OpenWrite,
-    /// A descriptor of a file was closed for the last time; `bytes_*` say what went through it.
-    Close,
-    /// Metadata was asked for.
-    Stat,
-    /// A link was read.
-    Readlink,
-    /// A directory was made.
-    Mkdir,
-    /// An empty directory was removed.
-    Rmdir,
-    /// A file or link was removed.
-    Unlink,
-    /// An entry was renamed; one event for the old path and one for the new.
-    Rename,
-    /// A hard link was made; one event for the old path and one for the new.
-    Link,
-    /// A symbolic link was made.
-    Symlink,
-    /// Permission bits were changed.
-    Chmod,
-    /// Times were changed.
-    Utimes,
-    /// A file was cut or extended.
-    Truncate,
-    /// A process was started from the program at the path.
-    Spawn,
-    /// A process ended; `status` says how.
-    Exit,
-}
-
-/// Whether an operation was carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// The rights allow it; `errno` may still tell of a failure, as for a file that is not there.
-    Allowed,
-    /// The rights refuse it.
+pub enum AuditLevel {
+    /// All of them.
+    #[default]
+    All,
+    /// What was denied or flagged, changes, processes; no reading and no looking.
+    Changes,
+    /// What was denied or flagged, and processes.
     Denied,
 }
 
-/// One entry of the record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Event {
-    /// Position in the record of the sandbox, from 0, without gaps.
-    pub seq: u64,
-    /// Microseconds since the sandbox began.
-    pub at_us: u64,
-    /// The process that asked.
-    pub pid: u32,
-    /// The name that process was started under.
-    pub argv0: Arc<str>,
-    /// What was asked for.
-    pub op: Op,
-    /// The path as it was asked for; relative to the root of the sandbox.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// The path of the node that was operated on, or that would have been.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resolved: Option<String>,
-    /// The mount or the rule that decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<Arc<str>>,
-    /// Allowed or denied.
-    pub decision: Decision,
-    /// The POSIX name of the error that the guest got, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errno: Option<String>,
-    /// Bytes read through the descriptor, for `close`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes_read: Option<u64>,
-    /// Bytes written through the descriptor, for `close`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes_written: Option<u64>,
-    /// The arguments, for `spawn`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub argv: Option<Vec<String>>,
-    /// The process that was started, for `spawn`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub child: Option<u32>,
-    /// How the process ended, for `exit`: `code 0`, `signal 9`, `trap stack overflow`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+impl AuditLevel {
+    fn takes(self, event: &Event) -> bool {
+        let is_process = matches!(event.op, Op::Spawn | Op::Exit);
+        let is_told = event.decision == Decision::Denied || event.flagged || is_process;
+        match self {
+            Self::All => true,
+            Self::Changes => is_told || event.op.changes() || event.bytes_written.is_some(),
+            Self::Denied => is_told,
+        }
+    }
 }
 
 /// Where events go. Called in order, under the lock of the sandbox's record: it should not block.
 pub trait AuditSink: Send + Sync {
     /// Takes one event.
-    fn record(&self, event: &Event);
+    fn record(&self, event: Event);
 }
 
 /// An [`AuditSink`] that keeps all events.
@@ -127,21 +76,23 @@ impl MemorySink {
 }
 
 impl AuditSink for MemorySink {
-    fn record(&self, event: &Event) {
-        self.events.lock().push(event.clone());
+    fn record(&self, mut event: Event) {
+        event.settle();
+        self.events.lock().push(event);
     }
 }
 
 /// The record of one sandbox: numbers the events and hands them on.
 pub(crate) struct AuditLog {
     sink: Option<Arc<dyn AuditSink>>,
-    state: Mutex<Counts>,
+    level: AuditLevel,
+    state: Mutex<State>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
+#[derive(Clone, Debug, Default)]
+struct State {
     next: u64,
-    denied: u64,
+    counts: AuditCounts,
 }
 
 impl fmt::Debug for AuditLog {
@@ -151,8 +102,8 @@ impl fmt::Debug for AuditLog {
 }
 
 impl AuditLog {
-    pub(crate) fn new(sink: Option<Arc<dyn AuditSink>>) -> Self {
-        Self { sink, state: Mutex::default() }
+    pub(crate) fn new(sink: Option<Arc<dyn AuditSink>>, level: AuditLevel) -> Self {
+        Self { sink, level, state: Mutex::default() }
     }
 
     /// Returns whether events are looked at by anybody; without a sink only denials are counted.
@@ -160,17 +111,20 @@ impl AuditLog {
         self.sink.is_some()
     }
 
-    /// Numbers and records what `make` returns.
-    pub(crate) fn record(&self, decision: Decision, make: impl FnOnce(u64) -> Event) {
+    /// Numbers, counts and hands on one event, unless its level is not asked for.
+    pub(crate) fn record(&self, mut event: Event) {
         let mut state = self.state.lock();
-        state.denied += u64::from(decision == Decision::Denied);
-        if let Some(sink) = &self.sink {
-            sink.record(&make(state.next));
+        state.counts.add(&event);
+        if let Some(sink) = &self.sink
+            && self.level.takes(&event)
+        {
+            event.seq = state.next;
+            state.next += 1;
+            sink.record(event);
         }
-        state.next += 1;
     }
 
-    pub(crate) fn n_denied(&self) -> u64 {
-        self.state.lock().denied
+    pub(crate) fn counts(&self) -> AuditCounts {
+        self.state.lock().counts.clone()
     }
 }

@@ -63,6 +63,7 @@ pub struct Command {
     inputs: BTreeMap<u32, Bytes>,
     collect: Vec<u32>,
     sink: Option<Arc<dyn OutputSink>>,
+    call: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Command {
@@ -94,7 +95,15 @@ impl Command {
             inputs: BTreeMap::new(),
             collect: vec![],
             sink: None,
+            call: None,
         }
+    }
+
+    /// Names the tool call that the command belongs to; all its events have the name.
+    #[must_use]
+    pub fn call(mut self, call: impl Into<Arc<str>>) -> Self {
+        self.call = Some(call.into());
+        self
     }
 
     /// Adds an argument.
@@ -177,7 +186,7 @@ impl Command {
     ///
     /// Fails if the program cannot be started; whatever it does later is an [`Outcome`].
     pub async fn output(mut self) -> Result<Outcome, RunError> {
-        let job = Job::new(Arc::clone(&self.kernel), self.limits.clone());
+        let job = Job::new(Arc::clone(&self.kernel), self.limits.clone(), self.call.clone());
         let guard = Abandon(Arc::clone(&job));
         let captures = self.captures(&job);
         let fds = self.descriptors(&captures);

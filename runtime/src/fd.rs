@@ -11,7 +11,7 @@ mod table;
 
 pub(crate) use self::{
     capture::Capture,
-    description::{Description, Flags, Held, Kind},
+    description::{Description, Flags, Held, Kind, Opener},
     pipe::{Moved, PipeReader, PipeWriter, Readiness, pipe},
     table::{FdTable, ROOT_FD},
 };

@@ -1,7 +1,7 @@
 //! Sandboxes and the commands that run in them.
 
 use crate::{
-    audit::{AuditLog, AuditSink},
+    audit::{AuditCounts, AuditLevel, AuditLog, AuditSink, HostCalls, HostCounts},
     clock::Clock,
     command::{Command, DEFAULT_PATH},
     engine::Engine,
@@ -61,6 +61,7 @@ struct Settings {
     cwd: String,
     limits: Limits,
     random: Randomness,
+    level: AuditLevel,
 }
 
 impl SandboxBuilder {
@@ -114,13 +115,20 @@ impl SandboxBuilder {
         self
     }
 
+    /// Says which events are made; without this all are.
+    #[must_use]
+    pub fn audit_level(mut self, level: AuditLevel) -> Self {
+        self.settings.level = level;
+        self
+    }
+
     /// Makes the sandbox.
     ///
     /// # Errors
     ///
     /// Fails if two mounts are at one place, or a mount point cannot be made.
     pub fn build(self) -> Result<Sandbox, SandboxError> {
-        let audit = Arc::new(AuditLog::new(self.sink));
+        let audit = Arc::new(AuditLog::new(self.sink, self.settings.level));
         let vfs = Vfs::new(self.mounts, self.rules, Arc::clone(&audit))?;
         Ok(Sandbox::new(self.engine, self.programs, vfs, audit, self.settings))
     }
@@ -193,6 +201,7 @@ impl Sandbox {
                 cwd: "/".to_owned(),
                 limits: Limits::default(),
                 random: Randomness::Host,
+                level: AuditLevel::All,
             },
             sink: None,
         }
@@ -249,6 +258,7 @@ impl Sandbox {
             random: settings.random,
             clock: Clock::start(),
             next_pid: AtomicU32::new(FIRST_PID),
+            calls: HostCalls::default(),
         };
         Self { kernel: Arc::new(kernel), settings: Arc::new(settings) }
     }
@@ -263,7 +273,7 @@ impl Sandbox {
     /// mounts, rules, variables and limits, and its own record, which goes to `sink`.
     #[must_use]
     pub fn fork(&self, sink: Option<Arc<dyn AuditSink>>) -> Self {
-        let audit = Arc::new(AuditLog::new(sink));
+        let audit = Arc::new(AuditLog::new(sink, self.settings.level));
         let vfs = self.kernel.vfs.lock().fork(Arc::clone(&audit));
         let (engine, programs) = (self.kernel.engine.clone(), self.kernel.programs.clone());
         Self::new(engine, programs, vfs, audit, (*self.settings).clone())
@@ -297,12 +307,23 @@ impl Sandbox {
 
     /// Makes a job that is no command, for an instance that only starts up.
     pub(crate) fn job(&self) -> Arc<Job> {
-        Job::new(Arc::clone(&self.kernel), self.settings.limits.clone())
+        Job::new(Arc::clone(&self.kernel), self.settings.limits.clone(), None)
     }
 
     /// Returns how many accesses were denied so far.
     pub fn n_denied(&self) -> u64 {
-        self.kernel.audit.n_denied()
+        self.kernel.audit.counts().n_denied
+    }
+
+    /// Returns what the record has so far. Without a sink only what was denied or flagged is
+    /// counted.
+    pub fn audit_counts(&self) -> AuditCounts {
+        self.kernel.audit.counts()
+    }
+
+    /// Returns what came in at the host functions so far, counted there.
+    pub fn host_counts(&self) -> HostCounts {
+        self.kernel.calls.counts()
     }
 }
 

@@ -23,8 +23,10 @@
 mod device;
 mod host_dir;
 mod mount;
+mod names;
 mod open;
 mod operate;
+mod record;
 mod resolve;
 mod rights;
 mod stat;
@@ -32,8 +34,9 @@ mod stat;
 pub(crate) use self::{
     device::standard_devices,
     host_dir::{HostFile, stat_of},
-    open::{OpenFlags, Opened},
-    operate::{Actor, At, SetTimes, blank_event, set_times},
+    open::{OpenFlags, Opened, ProgramFile},
+    operate::{SetTimes, set_times},
+    record::{Actor, At, Traffic},
     resolve::{Found, NodeId},
     stat::{DirEntry, FileType, Stat},
 };
@@ -42,7 +45,10 @@ pub use self::{
     rights::{Rule, RuleError},
 };
 
-use self::mount::{Backing, Mounted};
+use self::{
+    mount::{Backing, Mounted},
+    names::Names,
+};
 use crate::{
     audit::AuditLog,
     clock::Clock,
@@ -63,6 +69,12 @@ pub(crate) struct Vfs {
     open_counts: BTreeMap<NodeId, u32>,
     /// What the writable trees held when the sandbox was made: limits count what came since.
     base: Held,
+    /// The node that the operation under way has made.
+    made: Option<NodeId>,
+    /// The names of nodes that have several.
+    names: Names,
+    /// Nodes that a tripwire met under any name, with the rule.
+    marked: BTreeMap<NodeId, Arc<str>>,
     pub(crate) clock: Clock,
     pub(crate) audit: Arc<AuditLog>,
 }
@@ -87,6 +99,9 @@ impl Vfs {
             rules,
             open_counts: BTreeMap::new(),
             base: Held::default(),
+            made: None,
+            names: Names::default(),
+            marked: BTreeMap::new(),
             clock: Clock::start(),
             audit,
         };
@@ -102,6 +117,9 @@ impl Vfs {
             rules: self.rules.clone(),
             open_counts: BTreeMap::new(),
             base: Held::default(),
+            made: None,
+            names: Names::default(),
+            marked: self.marked.clone(),
             clock: Clock::start(),
             audit,
         };
@@ -124,6 +142,8 @@ impl Vfs {
         match &mut self.mounts[usize::from(index)].backing {
             Backing::Tree(old) if !is_busy => {
                 *old = tree;
+                self.names.forget(index);
+                self.marked.retain(|node, _| node.mount != index);
                 self.base = self.held();
                 true
             }

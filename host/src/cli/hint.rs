@@ -4,6 +4,7 @@
 //! whole chain, and is printed after the causes.
 
 use crate::{
+    audit::{KeyError, LogError},
     config::ConfigError,
     demo::DemoError,
     model::{CassetteError, ClientError, ModelError},
@@ -80,6 +81,12 @@ fn own_hint(error: &(dyn StdError + 'static)) -> Option<String> {
 fn runtime_hint(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     if let Some(EngineError::TooManySlots { .. }) = error.downcast_ref() {
         return Some("`playpen doctor` shows how many process slots there can be");
+    }
+    if let Some(error) = error.downcast_ref::<LogError>() {
+        return Some(super::audit::hint(error));
+    }
+    if let Some(error) = error.downcast_ref::<KeyError>() {
+        return Some(error.hint());
     }
     if error.is::<ImageError>() {
         return Some("`playpen image build` makes the image again where it is damaged");

@@ -2,17 +2,19 @@
 
 mod changes;
 mod mounts;
-mod record;
+mod recording;
 mod report;
 mod stdin;
 
 use super::{EXIT_LIMIT, Status, session::Session, units};
-use crate::printer::Printer;
+use crate::{audit::EventFile, printer::Printer};
 use anyhow::Context as _;
 use changes::Changes;
 use mounts::{Copied, MountSpec, WORKSPACE};
-use playpen_runtime::{Errno, Exit, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, Stream};
-use record::EventFile;
+use playpen_runtime::{
+    Errno, Exit, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, SandboxBuilder, Stream,
+};
+use recording::{Recording, RecordingArgs};
 use report::Report;
 use std::{
     io::{self, IsTerminal as _},
@@ -93,9 +95,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N")]
     processes: Option<u32>,
 
-    /// Write every access, allowed or denied, to this file, one JSON object a line
-    #[arg(long, value_name = "FILE")]
-    audit: Option<PathBuf>,
+    #[command(flatten)]
+    recording: RecordingArgs,
 
     /// Write the changes in copy-on-write mounts back to the host
     #[arg(long)]
@@ -146,17 +147,20 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Sta
     let specs = args.mounts();
     let cwd = args.cwd(&specs);
     let (mounts, copied) = open_all(&specs, &args.skip_names)?;
-    let events = args.audit.as_deref().map(EventFile::create).transpose()?.map(Arc::new);
-    let sandbox = build(session, args, mounts, &cwd, events.clone()).await?;
+    let (engine, image) = session.image(args.image.as_deref()).await?;
+    let recording = Recording::start(args, &specs, &copied, &cwd, &image)?;
+    let builder = Sandbox::builder(&engine, &image).cwd(&cwd);
+    let sandbox = build(builder, args, mounts, recording.as_ref())?;
 
-    let outcome = match execute(session, &sandbox, args).await {
+    let outcome = execute(session, &sandbox, args).await;
+    if let Some(recording) = recording {
+        recording.finish(&sandbox, &copied, outcome.as_ref().ok().and_then(Option::as_ref))?;
+    }
+    let outcome = match outcome {
         Ok(Some(outcome)) => outcome,
         Ok(None) => return Ok(Status::Guest(EXIT_NOT_READ)),
         Err(error) => return not_started(session, error),
     };
-    if let Some(events) = events {
-        events.finish()?;
-    }
     let changes: Vec<Changes<'_>> = copied
         .iter()
         .filter_map(|copied| Some(Changes::new(copied, sandbox.tree(&copied.guest)?)))
@@ -189,23 +193,21 @@ fn open_all(
     Ok((mounts, all_copied))
 }
 
-async fn build(
-    session: &Session,
+fn build(
+    builder: SandboxBuilder,
     args: &RunArgs,
     mounts: Vec<Mount>,
-    cwd: &str,
-    events: Option<Arc<EventFile>>,
+    recording: Option<&Recording>,
 ) -> anyhow::Result<Sandbox> {
-    let (engine, image) = session.image(args.image.as_deref()).await?;
-    let mut builder = Sandbox::builder(&engine, &image).cwd(cwd).limits(args.limits());
+    let mut builder = builder.limits(args.limits());
     for mount in mounts {
         builder = builder.mount(mount);
     }
     for (name, value) in &args.variables {
         builder = builder.env(name, value);
     }
-    if let Some(events) = events {
-        builder = builder.audit(events);
+    if let Some(recording) = recording {
+        builder = builder.audit(Arc::<EventFile>::clone(&recording.file));
     }
     Ok(builder.build()?)
 }

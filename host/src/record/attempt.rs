@@ -135,11 +135,12 @@ impl AttemptAudit {
 }
 
 impl AuditSink for AttemptAudit {
-    fn record(&self, event: &Event) {
+    fn record(&self, mut event: Event) {
+        event.settle();
         let mut kept = self.kept.lock();
         kept.n_denied += u64::from(event.decision == Decision::Denied);
         if kept.events.len() < MAX_EVENTS {
-            kept.events.push(event.clone());
+            kept.events.push(event);
         } else {
             kept.n_unrecorded += 1;
         }
@@ -158,23 +159,8 @@ mod tests {
     use std::time::Duration;
 
     fn event(seq: u64, pid: u32, decision: Decision) -> Event {
-        Event {
-            seq,
-            at_us: 100 + seq,
-            pid,
-            argv0: "sh".into(),
-            op: Op::Stat,
-            path: Some(format!("f{seq}")),
-            resolved: None,
-            grant: None,
-            decision,
-            errno: None,
-            bytes_read: None,
-            bytes_written: None,
-            argv: None,
-            child: None,
-            status: None,
-        }
+        let path = Some(format!("f{seq}").into());
+        Event { seq, at_us: 100 + seq, path, ..Event::new(Op::Stat, decision, pid, "sh") }
     }
 
     #[test]
@@ -182,8 +168,8 @@ mod tests {
         let write = |order: &[(u64, u32, &str)]| {
             let audit = AttemptAudit::default();
             for (seq, pid, path) in order {
-                let path = Some((*path).to_owned());
-                audit.record(&Event { path, ..event(*seq, *pid, Decision::Allowed) });
+                let path = Some((*path).into());
+                audit.record(Event { path, ..event(*seq, *pid, Decision::Allowed) });
             }
             let dir = tempfile::tempdir().unwrap();
             let record = AttemptRecord::create(dir.path().join("a")).unwrap();
@@ -204,7 +190,7 @@ mod tests {
     fn a_flood_of_events_is_counted_and_not_kept() {
         let audit = AttemptAudit::default();
         for seq in 0..=MAX_EVENTS as u64 {
-            audit.record(&event(seq, 2, Decision::Denied));
+            audit.record(event(seq, 2, Decision::Denied));
         }
         assert_eq!((audit.n_denied(), audit.n_unrecorded()), (MAX_EVENTS as u64 + 1, 1));
     }

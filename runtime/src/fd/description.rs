@@ -2,8 +2,8 @@
 
 use super::{Capture, PipeReader, PipeWriter};
 use crate::{
-    tree::Device,
-    vfs::{Actor, DirEntry, HostFile, NodeId, Vfs},
+    tree::{Content, Device},
+    vfs::{Actor, DirEntry, HostFile, NodeId, Traffic, Vfs},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -58,6 +58,18 @@ pub(crate) struct Flags {
     pub(crate) nonblock: bool,
 }
 
+/// Who opened a file, and what it was then.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    pub(crate) actor: Actor,
+    pub(crate) node: NodeId,
+    pub(crate) vfs: Arc<Mutex<Vfs>>,
+    /// What a file held that was opened for writing.
+    pub(crate) before: Option<Content>,
+    /// The open has emptied it.
+    pub(crate) is_cut: bool,
+}
+
 /// An open file description.
 #[derive(Debug)]
 pub(crate) struct Description {
@@ -66,7 +78,7 @@ pub(crate) struct Description {
     pub(crate) offset: Mutex<u64>,
     /// Canonical path at the open, for the record; empty for pipes.
     pub(crate) path: Arc<str>,
-    opener: Option<Actor>,
+    opener: Option<Opener>,
     pub(crate) bytes_read: AtomicU64,
     pub(crate) bytes_written: AtomicU64,
 }
@@ -85,11 +97,19 @@ impl Description {
     }
 
     /// A description of something with a path, whose traffic is recorded at the last close.
-    pub(crate) fn opened(kind: Kind, flags: Flags, path: String, opener: Actor) -> Self {
+    pub(crate) fn opened(kind: Kind, flags: Flags, path: String, opener: Option<Opener>) -> Self {
         let mut description = Self::new(kind, flags);
         description.path = path.into();
-        description.opener = Some(opener);
+        description.opener = opener;
         description
+    }
+
+    /// Returns the node that is open, if it is one of a mount.
+    pub(crate) fn node(&self) -> Option<NodeId> {
+        match &self.kind {
+            Kind::File(held) | Kind::Directory { held, .. } => Some(held.node),
+            _ => self.opener.as_ref().map(|opener| opener.node),
+        }
     }
 
     /// Input that the host gives: one slice, read once.
@@ -113,9 +133,17 @@ impl Description {
 impl Drop for Description {
     fn drop(&mut self) {
         let (read, written) = (*self.bytes_read.get_mut(), *self.bytes_written.get_mut());
-        let (Kind::File(held), Some(opener)) = (&self.kind, &self.opener) else { return };
-        if read + written > 0 {
-            held.vfs.lock().note_close(opener, &self.path, read, written);
+        let Some(Opener { actor, node, vfs, before, is_cut }) = &self.opener else { return };
+        let is_written = written > 0 || *is_cut;
+        if read == 0 && !is_written {
+            return;
+        }
+        let vfs = vfs.lock();
+        if vfs.audit.is_on() {
+            let before = before.as_ref().filter(|_| is_written);
+            let traffic =
+                Traffic { path: &self.path, node: *node, before, read, written, is_written };
+            vfs.note_close(actor, &traffic);
         }
     }
 }

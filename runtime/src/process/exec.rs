@@ -6,13 +6,13 @@ use super::{
     status::TrapKind,
 };
 use crate::{
-    audit::{Decision, Event, Op},
+    audit::{Decision, Event, NodeKind, Op},
     engine::Program,
     errno::{Errno, SysResult},
     fd::{Description, FdTable, Flags, Held, Kind, ROOT_FD},
     image::{Entry, SigPipe, stub_module},
     limits::LimitKind,
-    vfs::{Actor, At, NodeId, blank_event},
+    vfs::{Actor, At, NodeId, ProgramFile},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -46,8 +46,15 @@ const MAX_ARGUMENT_BYTES: usize = 2 << 20;
 
 struct Found {
     module: String,
-    exe: String,
-    grant: Arc<str>,
+    file: ProgramFile,
+}
+
+/// A process that is in the table and about to run.
+struct Entered {
+    found: Found,
+    program: Arc<Program>,
+    actor: Actor,
+    kill: Arc<KillSwitch>,
 }
 
 impl Start {
@@ -63,34 +70,41 @@ impl Start {
         mut self,
         job: &Arc<Job>,
     ) -> SysResult<(u32, impl Future<Output = ()> + Send + use<>)> {
+        job.kernel.calls.spawn();
+        let asked = self.path.clone();
+        let entered = self.enter(job);
+        self.note(job, &asked, &entered);
+        let Entered { found, program, actor, kill } = entered?;
+        let pid = actor.pid;
+        let process = self.into_process(job, actor, found.file.path, program.sig_pipe);
+        Ok((pid, run(Arc::clone(job), kill, program, process)))
+    }
+
+    /// Finds the program and enters the process into the table.
+    fn enter(&mut self, job: &Arc<Job>) -> SysResult<Entered> {
         let n_bytes: usize = self.argv.iter().chain(&self.env).map(|text| text.len() + 1).sum();
         if n_bytes > MAX_ARGUMENT_BYTES {
             return Err(Errno::TOOBIG);
         }
-        let asked = self.path.clone();
-        let found = self.find_program(job).inspect_err(|errno| {
-            self.note_refused(job, &asked, *errno);
-        })?;
+        let found = self.find_program(job)?;
         let program = job.kernel.programs.load(&found.module)?;
         let argv0: Arc<str> = self.argv.first().map_or("", |argv0| argv0.as_str()).into();
         let parent = self.parent.unwrap_or(ROOT_PARENT);
         let (pid, kill) = job.enter(parent, Arc::clone(&argv0), self.own_session, self.group)?;
-        let actor = Actor { pid, argv0, budget: Arc::clone(&job.budget) };
-        self.note_started(job, &asked, &found, pid);
-        let process = self.into_process(job, actor, found.exe, program.sig_pipe);
-        Ok((pid, run(Arc::clone(job), kill, program, process)))
+        let actor = Actor { pid, ppid: self.parent.unwrap_or(0), argv0, ..self.actor(job) };
+        Ok(Entered { found, program, actor, kill })
     }
 
     /// Follows `#!` lines until a guest program is found, and puts their arguments in place.
     fn find_program(&mut self, job: &Arc<Job>) -> SysResult<Found> {
         for _ in 0..=MAX_INTERPRETERS {
             let path = crate::path::absolute(&self.cwd, &self.path);
-            let (content, exe, grant) = {
-                let at = At { dir: NodeId::ROOT, path: &path, follow: true };
-                job.kernel.vfs.lock().program(at)?
+            let (content, file) = {
+                let at = At { dir: NodeId::ROOT, path: &path, follow: true, fds: None };
+                job.kernel.vfs.lock().program(&self.actor(job), at)?
             };
             if let Some(module) = stub_module(&content) {
-                return Ok(Found { module: module.to_owned(), exe, grant });
+                return Ok(Found { module: module.to_owned(), file });
             }
             let (interpreter, argument) = shebang(&content).ok_or(Errno::NOEXEC)?;
             let mut argv = vec![interpreter.clone()];
@@ -103,43 +117,37 @@ impl Start {
         Err(Errno::LOOP)
     }
 
+    /// Returns who starts the process.
     fn actor(&self, job: &Job) -> Actor {
         let pid = self.parent.unwrap_or(0);
         let argv0 = job.argv0_of(pid).unwrap_or_else(|| "playpen".into());
-        Actor { pid, argv0, budget: Arc::clone(&job.budget) }
+        let ppid = job.ids(pid).map_or(0, |ids| if ids.ppid == ROOT_PARENT { 0 } else { ids.ppid });
+        Actor { pid, ppid, argv0, call: job.call.clone(), budget: Arc::clone(&job.budget) }
     }
 
-    fn note_refused(&self, job: &Job, asked: &str, errno: Errno) {
-        let is_denied = errno == Errno::ACCES;
+    /// Records one attempt to start a process.
+    fn note(&self, job: &Job, asked: &str, entered: &SysResult<Entered>) {
+        let errno = entered.as_ref().err().copied();
+        let is_denied = errno == Some(Errno::ACCES);
+        if !job.kernel.audit.is_on() && !is_denied {
+            return;
+        }
         let decision = if is_denied { Decision::Denied } else { Decision::Allowed };
-        if !job.kernel.audit.is_on() {
-            return;
-        }
-        let actor = self.actor(job);
+        let entered = entered.as_ref().ok();
+        let file = entered.map(|entered| &entered.found.file);
         let vfs = job.kernel.vfs.lock();
-        job.kernel.audit.record(decision, |seq| Event {
-            seq,
-            path: Some(asked.to_owned()),
-            errno: Some(errno.name().to_owned()),
+        job.kernel.audit.record(Event {
+            path: Some(asked.into()),
+            resolved: file.map(|file| file.path.as_str().into()),
+            node: file.map(|file| file.node.into()),
+            kind: file.map(|_| NodeKind::File),
+            grant: file.map(|file| Arc::clone(&file.grant)),
+            rule: file.and_then(|file| file.rule.clone()),
+            flagged: file.is_some_and(|file| file.flagged),
             argv: Some(self.argv.clone()),
-            ..blank_event(&vfs, &actor, Op::Spawn, decision)
-        });
-    }
-
-    fn note_started(&self, job: &Job, asked: &str, found: &Found, pid: u32) {
-        if !job.kernel.audit.is_on() {
-            return;
-        }
-        let actor = self.actor(job);
-        let vfs = job.kernel.vfs.lock();
-        job.kernel.audit.record(Decision::Allowed, |seq| Event {
-            seq,
-            path: Some(asked.to_owned()),
-            resolved: Some(found.exe.clone()),
-            grant: Some(Arc::clone(&found.grant)),
-            argv: Some(self.argv.clone()),
-            child: Some(pid),
-            ..blank_event(&vfs, &actor, Op::Spawn, Decision::Allowed)
+            child: entered.map(|entered| entered.actor.pid),
+            errno: errno.map(|errno| errno.name().into()),
+            ..vfs.blank_event(&self.actor(job), Op::Spawn, decision)
         });
     }
 
@@ -194,7 +202,8 @@ pub(crate) fn detached(job: &Arc<Job>, name: &str) -> Process {
         own_session: true,
         group: None,
     };
-    let actor = Actor { pid: 1, argv0: name.into(), budget: Arc::clone(&job.budget) };
+    let budget = Arc::clone(&job.budget);
+    let actor = Actor { pid: 1, ppid: 0, argv0: name.into(), call: None, budget };
     start.into_process(job, actor, name.to_owned(), SigPipe::Error)
 }
 

@@ -2,14 +2,14 @@
 
 use super::{Exit, Incident, IncidentKind, Status};
 use crate::{
-    audit::{AuditLog, Decision, Event, Op},
+    audit::{AuditLog, Decision, Event, HostCalls, Op},
     clock::Clock,
     engine::Engine,
     errno::{Errno, SysResult},
     image::Programs,
     limits::{Budget, LimitKind, Limits},
     random::Randomness,
-    vfs::{Actor, Vfs, blank_event},
+    vfs::{Actor, Vfs},
 };
 use parking_lot::Mutex;
 use std::{
@@ -31,6 +31,8 @@ pub(crate) struct Kernel {
     pub(crate) random: Randomness,
     pub(crate) clock: Clock,
     pub(crate) next_pid: AtomicU32,
+    /// What came in at the host functions.
+    pub(crate) calls: HostCalls,
 }
 
 impl fmt::Debug for Kernel {
@@ -88,6 +90,8 @@ struct Entry {
 pub(crate) struct Job {
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) budget: Arc<Budget>,
+    /// The tool call that the command belongs to.
+    pub(crate) call: Option<Arc<str>>,
     clock: Clock,
     table: Mutex<Table>,
     /// Told whenever a process ends or the job is over.
@@ -132,9 +136,10 @@ pub(crate) enum Target {
 }
 
 impl Job {
-    pub(crate) fn new(kernel: Arc<Kernel>, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(kernel: Arc<Kernel>, limits: Limits, call: Option<Arc<str>>) -> Arc<Self> {
         Arc::new(Self {
             kernel,
+            call,
             budget: Arc::new(Budget::new(limits)),
             clock: Clock::start(),
             table: Mutex::default(),
@@ -207,14 +212,14 @@ impl Job {
     }
 
     fn note_exit(&self, actor: &Actor, status: Status) {
+        self.kernel.calls.exit();
         if !self.kernel.audit.is_on() {
             return;
         }
         let vfs = self.kernel.vfs.lock();
-        self.kernel.audit.record(Decision::Allowed, |seq| Event {
-            seq,
+        self.kernel.audit.record(Event {
             status: Some(status.to_string()),
-            ..blank_event(&vfs, actor, Op::Exit, Decision::Allowed)
+            ..vfs.blank_event(actor, Op::Exit, Decision::Allowed)
         });
     }
 

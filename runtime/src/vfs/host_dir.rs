@@ -44,6 +44,25 @@ impl Names {
         self.by_path.insert(path, ino);
         ino
     }
+
+    /// Lets the numbers of a file or directory, and of all below it, go with their new names.
+    fn rename(&mut self, from: &str, to: &str) {
+        let is_at = |path: &str, above: &str| {
+            path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if from == to {
+            return;
+        }
+        self.by_path.retain(|path, _| !is_at(path, to));
+        let moved: Vec<Arc<str>> =
+            self.by_path.keys().filter(|path| is_at(path, from)).cloned().collect();
+        for path in moved {
+            let Some(ino) = self.by_path.remove(&path) else { continue };
+            let path: Arc<str> = format!("{to}{}", &path[from.len()..]).into();
+            self.by_ino.insert(ino, Arc::clone(&path));
+            self.by_path.insert(path, ino);
+        }
+    }
 }
 
 impl HostDir {
@@ -91,6 +110,10 @@ impl HostDir {
 
     pub(super) fn is_dir(&self, ino: Ino) -> bool {
         self.metadata(ino).is_ok_and(|metadata| metadata.is_dir())
+    }
+
+    pub(super) fn kind(&self, ino: Ino) -> FileType {
+        self.metadata(ino).map_or(FileType::Unknown, |metadata| file_type(metadata.file_type()))
     }
 
     pub(super) fn link_target(&self, ino: Ino) -> SysResult<Option<String>> {
@@ -153,15 +176,52 @@ impl HostDir {
     }
 
     pub(super) fn rmdir(&self, path: &str) -> SysResult<()> {
-        Self::io(self.dir.remove_dir(path))
+        Self::io(self.dir.remove_dir(path))?;
+        self.names.lock().by_path.remove(path);
+        Ok(())
     }
 
     pub(super) fn unlink(&self, path: &str) -> SysResult<()> {
-        Self::io(self.dir.remove_file(path))
+        Self::io(self.dir.remove_file(path))?;
+        // A file that is made here later is another node.
+        self.names.lock().by_path.remove(path);
+        Ok(())
     }
 
     pub(super) fn rename(&self, from: &str, to: &str) -> SysResult<()> {
-        Self::io(self.dir.rename(from, &self.dir, to))
+        Self::io(self.dir.rename(from, &self.dir, to))?;
+        self.names.lock().rename(from, to);
+        Ok(())
+    }
+
+    /// Returns all paths of a file that has several, sorted; none for one that has one. Looks
+    /// through the whole directory: such files are rare, and somebody outside may make one at any
+    /// time.
+    pub(super) fn names_of(&self, ino: Ino) -> Vec<String> {
+        let Ok(metadata) = self.metadata(ino) else { return vec![] };
+        if metadata.is_dir() || metadata.nlink() < 2 {
+            return vec![];
+        }
+        let identity = (metadata.dev(), metadata.ino());
+        let mut names = vec![];
+        let mut pending = vec![String::new()];
+        while let Some(path) = pending.pop() {
+            let place = if path.is_empty() { "." } else { &path };
+            let Ok(entries) = self.dir.read_dir(place) else { continue };
+            for entry in entries.flatten() {
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let child = if path.is_empty() { name } else { format!("{path}/{name}") };
+                match self.dir.symlink_metadata(&child) {
+                    Ok(metadata) if metadata.is_dir() => pending.push(child),
+                    Ok(metadata) if (metadata.dev(), metadata.ino()) == identity => {
+                        names.push(child);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        names.sort();
+        names
     }
 
     pub(super) fn symlink(&self, target: &str, path: &str) -> SysResult<()> {

@@ -1,11 +1,15 @@
 //! Opening files, and reading programs for starting them.
 
 use super::{
-    At, Found, HostFile, NodeId, Vfs, mount::Backing, operate::Actor, resolve::Place, rights::Want,
+    Actor, At, Found, HostFile, NodeId, Vfs,
+    mount::Backing,
+    record::Ask,
+    resolve::Place,
+    rights::{Verdict, Want},
     stat::FileType,
 };
 use crate::{
-    audit::Op,
+    audit::{Op, OpenAccess},
     errno::{Errno, SysResult},
     tree::{Content, Device, Node, ProcessFile},
 };
@@ -27,12 +31,12 @@ pub(crate) struct OpenFlags {
 /// What [`Vfs::open`] opened.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    /// A file of a tree; held until [`Vfs::release`].
-    File(NodeId),
+    /// A file of a tree, held until [`Vfs::release`], and what it held if it may be written.
+    File(NodeId, Option<Content>),
     /// A directory; held until [`Vfs::release`].
     Directory(NodeId),
     /// A file of the host.
-    Host(HostFile),
+    Host(NodeId, HostFile),
     /// A device.
     Device(Device),
     /// A file of `/proc/self`.
@@ -41,8 +45,30 @@ pub(crate) enum Opened {
     Descriptor(u32),
 }
 
+/// Where a program was found, for the record.
+#[derive(Debug)]
+pub(crate) struct ProgramFile {
+    /// Canonical path.
+    pub(crate) path: String,
+    pub(crate) node: NodeId,
+    pub(crate) grant: Arc<str>,
+    pub(crate) rule: Option<Arc<str>>,
+    pub(crate) flagged: bool,
+}
+
 /// How much of a program in a directory of the host is read to tell what it is.
 const MAX_PROGRAM_HEAD_BYTES: u64 = 4096;
+
+impl OpenFlags {
+    /// Returns what the descriptor will be good for.
+    fn access(self) -> OpenAccess {
+        match (self.read, self.write) {
+            (true, true) => OpenAccess::ReadWrite,
+            (false, true) => OpenAccess::Write,
+            _ => OpenAccess::Read,
+        }
+    }
+}
 
 impl Vfs {
     /// Opens what a path names.
@@ -55,15 +81,15 @@ impl Vfs {
         let changes = flags.write || flags.truncate;
         let op = if changes || flags.create { Op::OpenWrite } else { Op::OpenRead };
         let at = At { follow: at.follow && !(flags.create && flags.exclusive), ..at };
-        let place = self.locate(actor, op, at)?;
+        let ask = Ask { access: Some(flags.access()), ..Ask::new(actor, op, at) };
+        let place = self.locate(&ask)?;
         // Opening an existing file with O_CREAT for reading changes nothing.
         let writes = changes || (flags.create && place.found.is_none());
         let is_device = matches!(place.found, Some(Found::Descriptor(_)))
             || matches!(place.found, Some(Found::Node(node)) if self.device(node).is_some());
         let want = if writes && !is_device { Want::Write } else { Want::Read };
-        let opened = self.operate((actor, op, at.path), &place, want, |vfs| {
-            vfs.open_place(actor, &place, at.follow, flags)
-        })?;
+        let opened = self
+            .operate(&ask, &place, want, |vfs| vfs.open_place(actor, &place, at.follow, flags))?;
         Ok((opened, place.path))
     }
 
@@ -116,13 +142,15 @@ impl Vfs {
             if flags.truncate {
                 file.set_len(0).map_err(|error| Errno::from_io(&error))?;
             }
-            return Ok(Opened::Host(file));
+            return Ok(Opened::Host(node, file));
         }
+        let is_recorded = (flags.write || flags.truncate) && self.audit.is_on();
+        let before = if is_recorded { self.content_of(node) } else { None };
         if flags.truncate && self.size_of(node)? > 0 {
             self.set_len(node, 0)?;
         }
         self.hold(node);
-        Ok(Opened::File(node))
+        Ok(Opened::File(node, before))
     }
 
     fn create_file(&mut self, actor: &Actor, place: &Place, flags: OpenFlags) -> SysResult<Opened> {
@@ -134,21 +162,28 @@ impl Vfs {
             let path = dir.child_path(parent.ino, name)?;
             let create = Some(flags.mode);
             let file = dir.open(&path, flags.read, true, create, flags.exclusive)?;
-            return Ok(Opened::Host(file));
+            let ino = dir.lookup(parent.ino, name)?.ok_or(Errno::NOENT)?;
+            let node = NodeId { mount: parent.mount, ino };
+            self.made = Some(node);
+            return Ok(Opened::Host(node, file));
         }
         self.check_file(&actor.budget, *parent)?;
         let node = Node::File(Content::default());
         let ino = self.create(*parent, name, node, flags.mode)?;
         let node = NodeId { mount: parent.mount, ino };
         self.hold(node);
-        Ok(Opened::File(node))
+        Ok(Opened::File(node, None))
     }
 
-    /// Reads a program's file for starting it; the kind of refusal is `execve(2)`'s. Returns the
-    /// content, the canonical path and the grant.
-    pub(crate) fn program(&mut self, at: At<'_>) -> SysResult<(bytes::Bytes, String, Arc<str>)> {
+    /// Reads a program's file for starting it; the kind of refusal is `execve(2)`'s.
+    pub(crate) fn program(
+        &mut self,
+        actor: &Actor,
+        at: At<'_>,
+    ) -> SysResult<(bytes::Bytes, ProgramFile)> {
         let place = self.resolve(at.dir, at.path, true)?;
-        let verdict = self.decide(&place.path, place.mount, Want::Read);
+        let ask = Ask::new(actor, Op::Spawn, at);
+        let verdict = self.decide_place(&ask, &place, Want::Read);
         if let Some(errno) = verdict.refusal {
             return Err(errno);
         }
@@ -172,6 +207,7 @@ impl Vfs {
                 head.into()
             }
         };
-        Ok((content, place.path, verdict.grant))
+        let Verdict { grant, rule, flagged, .. } = verdict;
+        Ok((content, ProgramFile { path: place.path, node, grant, rule, flagged }))
     }
 }

@@ -3,34 +3,16 @@
 use super::{
     Found, NodeId, Vfs,
     mount::Backing,
+    record::{Actor, Ask, At, Outcome},
     resolve::Place,
-    rights::{Verdict, Want},
+    rights::Want,
     stat::Stat,
 };
 use crate::{
-    audit::{Decision, Event, Op},
+    audit::Op,
     errno::{Errno, SysResult},
-    limits::Budget,
     tree::{Inode, Node, ProcessFile, Tree},
 };
-use std::sync::Arc;
-
-/// Who asks.
-#[derive(Clone, Debug)]
-pub(crate) struct Actor {
-    pub(crate) pid: u32,
-    pub(crate) argv0: Arc<str>,
-    pub(crate) budget: Arc<Budget>,
-}
-
-/// A path and the directory that it is relative to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct At<'a> {
-    pub(crate) dir: NodeId,
-    pub(crate) path: &'a str,
-    /// Whether a symbolic link at the end is followed.
-    pub(crate) follow: bool,
-}
 
 /// New access and modification times; none leaves a time as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,58 +22,6 @@ pub(crate) struct SetTimes {
 }
 
 impl Vfs {
-    /// Records one operation.
-    fn note(
-        &self,
-        actor: &Actor,
-        op: Op,
-        asked: &str,
-        place: Option<(&str, &Verdict)>,
-        errno: Option<Errno>,
-    ) {
-        // A walk that fails with EACCES met something that may not be walked through.
-        let is_refused = match place {
-            Some((_, verdict)) => verdict.refusal.is_some() || errno == Some(Errno::ACCES),
-            None => errno == Some(Errno::ACCES),
-        };
-        let decision = if is_refused { Decision::Denied } else { Decision::Allowed };
-        if !self.audit.is_on() && decision == Decision::Allowed {
-            return;
-        }
-        self.audit.record(decision, |seq| Event {
-            seq,
-            path: Some(asked.to_owned()),
-            resolved: place.map(|(path, _)| path.to_owned()),
-            grant: place.map(|(_, verdict)| verdict.grant.clone()),
-            errno: errno.map(|errno| errno.name().to_owned()),
-            ..blank_event(self, actor, op, decision)
-        });
-    }
-
-    /// Resolves a path, and records if that fails.
-    pub(super) fn locate(&mut self, actor: &Actor, op: Op, at: At<'_>) -> SysResult<Place> {
-        self.resolve(at.dir, at.path, at.follow)
-            .inspect_err(|errno| self.note(actor, op, at.path, None, Some(*errno)))
-    }
-
-    /// Decides on a place, operates if the answer is yes, and records both.
-    pub(super) fn operate<T>(
-        &mut self,
-        (actor, op, asked): (&Actor, Op, &str),
-        place: &Place,
-        want: Want,
-        operation: impl FnOnce(&mut Self) -> SysResult<T>,
-    ) -> SysResult<T> {
-        let verdict = self.decide(&place.path, place.mount, want);
-        let result = match verdict.refusal {
-            Some(errno) => Err(errno),
-            None => operation(self),
-        };
-        let errno = result.as_ref().err().copied();
-        self.note(actor, op, asked, Some((&place.path, &verdict)), errno);
-        result
-    }
-
     pub(super) fn create(
         &mut self,
         parent: NodeId,
@@ -101,13 +31,16 @@ impl Vfs {
     ) -> SysResult<u64> {
         let now = self.clock.wall_nanos();
         let tree = self.tree_mut(parent.mount).ok_or(Errno::NOTSUP)?;
-        tree.create(parent.ino, name, node, mode, now)
+        let ino = tree.create(parent.ino, name, node, mode, now)?;
+        self.made = Some(NodeId { mount: parent.mount, ino });
+        Ok(ino)
     }
 
     /// Returns the metadata of what a path names; a descriptor is the caller's to look at.
     pub(crate) fn stat(&mut self, actor: &Actor, at: At<'_>) -> SysResult<Result<Stat, u32>> {
-        let place = self.locate(actor, Op::Stat, at)?;
-        self.operate((actor, Op::Stat, at.path), &place, Want::Read, |vfs| match place.found {
+        let ask = Ask::new(actor, Op::Stat, at);
+        let place = self.locate(&ask)?;
+        self.operate(&ask, &place, Want::Read, |vfs| match place.found {
             None => Err(Errno::NOENT),
             Some(Found::Descriptor(number)) => Ok(Err(number)),
             Some(Found::Node(node)) if vfs.is_refused_proc(node) => Err(Errno::ACCES),
@@ -126,8 +59,9 @@ impl Vfs {
         at: At<'_>,
     ) -> SysResult<Result<String, ProcessFile>> {
         let at = At { follow: false, ..at };
-        let place = self.locate(actor, Op::Readlink, at)?;
-        self.operate((actor, Op::Readlink, at.path), &place, Want::Read, |vfs| match place.found {
+        let ask = Ask::new(actor, Op::Readlink, at);
+        let place = self.locate(&ask)?;
+        self.operate(&ask, &place, Want::Read, |vfs| match place.found {
             None => Err(Errno::NOENT),
             Some(Found::Descriptor(_)) => Err(Errno::INVAL),
             Some(Found::Node(node)) => match vfs.process_file(node) {
@@ -140,7 +74,7 @@ impl Vfs {
 
     /// Makes a directory.
     pub(crate) fn mkdir(&mut self, actor: &Actor, at: At<'_>, mode: u32) -> SysResult<()> {
-        self.make(actor, Op::Mkdir, at, true, |vfs, parent, name| {
+        self.make(actor, Op::Mkdir, at, None, |vfs, parent, name| {
             if let Backing::Host(dir) = &vfs.mounted(parent).backing {
                 return dir.mkdir(&dir.child_path(parent.ino, name)?, mode);
             }
@@ -151,7 +85,7 @@ impl Vfs {
 
     /// Makes a symbolic link.
     pub(crate) fn symlink(&mut self, actor: &Actor, target: &str, at: At<'_>) -> SysResult<()> {
-        self.make(actor, Op::Symlink, at, false, |vfs, parent, name| {
+        self.make(actor, Op::Symlink, at, Some(target), |vfs, parent, name| {
             if let Backing::Host(dir) = &vfs.mounted(parent).backing {
                 return dir.symlink(target, &dir.child_path(parent.ino, name)?);
             }
@@ -166,18 +100,20 @@ impl Vfs {
         actor: &Actor,
         op: Op,
         at: At<'_>,
-        is_directory: bool,
+        to: Option<&str>,
         make: impl FnOnce(&mut Self, NodeId, &str) -> SysResult<()>,
     ) -> SysResult<()> {
+        let is_directory = op == Op::Mkdir;
         // mkdir("new/") is good, but a link that dangles there must not be walked.
         let trimmed = if is_directory { at.path.trim_end_matches('/') } else { at.path };
         let path = if trimmed.is_empty() { at.path } else { trimmed };
-        let place = self.locate(actor, op, At { follow: false, path, ..at })?;
+        let ask = Ask { to, ..Ask::new(actor, op, At { follow: false, path, ..at }) };
+        let place = self.locate(&ask)?;
         if place.found.is_some() {
             // As with Linux, what is there is told before whether it could have been made.
-            return self.operate((actor, op, at.path), &place, Want::Read, |_| Err(Errno::EXIST));
+            return self.operate(&ask, &place, Want::Read, |_| Err(Errno::EXIST));
         }
-        self.operate((actor, op, at.path), &place, Want::Write, |vfs| {
+        self.operate(&ask, &place, Want::Write, |vfs| {
             if place.wants_directory && !is_directory {
                 return Err(Errno::NOENT);
             }
@@ -188,8 +124,9 @@ impl Vfs {
 
     /// Removes a file or link.
     pub(crate) fn unlink(&mut self, actor: &Actor, at: At<'_>) -> SysResult<()> {
-        let place = self.locate(actor, Op::Unlink, At { follow: false, ..at })?;
-        self.operate((actor, Op::Unlink, at.path), &place, Want::Write, |vfs| {
+        let ask = Ask::new(actor, Op::Unlink, At { follow: false, ..at });
+        let place = self.locate(&ask)?;
+        self.operate(&ask, &place, Want::Write, |vfs| {
             let (parent, name) = place.entry.as_ref().ok_or(Errno::ISDIR)?;
             let Some(Found::Node(node)) = place.found else {
                 return Err(if place.found.is_some() { Errno::PERM } else { Errno::NOENT });
@@ -202,14 +139,17 @@ impl Vfs {
             }
             vfs.in_tree(parent.mount, |tree, is_open, now| {
                 tree.unlink(parent.ino, name, is_open, now)
-            })
+            })?;
+            vfs.name_removed(node, *parent, name);
+            Ok(())
         })
     }
 
     /// Removes an empty directory.
     pub(crate) fn rmdir(&mut self, actor: &Actor, at: At<'_>) -> SysResult<()> {
-        let place = self.locate(actor, Op::Rmdir, At { follow: false, ..at })?;
-        self.operate((actor, Op::Rmdir, at.path), &place, Want::Write, |vfs| {
+        let ask = Ask::new(actor, Op::Rmdir, At { follow: false, ..at });
+        let place = self.locate(&ask)?;
+        self.operate(&ask, &place, Want::Write, |vfs| {
             let Some(Found::Node(node)) = place.found else { return Err(Errno::NOENT) };
             let (parent, name) = place.entry.as_ref().ok_or(Errno::BUSY)?;
             if !vfs.is_directory(node) {
@@ -248,47 +188,46 @@ impl Vfs {
 
     /// Renames an entry; both names must be writable, and lie in one mount.
     pub(crate) fn rename(&mut self, actor: &Actor, from: At<'_>, to: At<'_>) -> SysResult<()> {
-        let old = self.locate(actor, Op::Rename, At { follow: false, ..from })?;
-        let new = self.locate(actor, Op::Rename, At { follow: false, ..to })?;
-        self.operate((actor, Op::Rename, from.path), &old, Want::Write, |vfs| {
-            vfs.operate((actor, Op::Rename, to.path), &new, Want::Write, |vfs| {
-                vfs.rename_places(actor, &old, &new)
-            })
+        let ask = Ask::new(actor, Op::Rename, At { follow: false, ..from });
+        self.operate_both(&ask, At { follow: false, ..to }, |vfs, old, new| {
+            vfs.rename_places(actor, old, new)
         })
     }
 
-    fn rename_places(&mut self, actor: &Actor, old: &Place, new: &Place) -> SysResult<()> {
-        let Some(Found::Node(node)) = old.found else { return Err(Errno::NOENT) };
+    fn rename_places(&mut self, actor: &Actor, old: &Place, new: &Place) -> Outcome {
+        let Some(Found::Node(node)) = old.found else {
+            return Err(Errno::NOENT.into());
+        };
         let (Some((from, name)), Some((to, new_name))) = (&old.entry, &new.entry) else {
-            return Err(Errno::BUSY);
+            return Err(Errno::BUSY.into());
         };
         let is_directory = self.is_directory(node);
         if !is_directory && (old.wants_directory || new.wants_directory) {
-            return Err(Errno::NOTDIR);
+            return Err(Errno::NOTDIR.into());
         }
         if from.mount != to.mount {
-            return Err(Errno::XDEV);
+            return Err(Errno::XDEV.into());
         }
         let crosses = node.mount != from.mount
             || matches!(new.found, Some(Found::Node(node)) if node.mount != to.mount);
         if crosses || self.has_mount_below(&old.path) || self.has_mount_below(&new.path) {
-            return Err(Errno::BUSY);
+            return Err(Errno::BUSY.into());
         }
-        if is_directory && let Some(verdict) = self.decide_subtree(node, &[&old.path, &new.path]) {
-            let place = Some((old.path.as_str(), &verdict));
-            self.note(actor, Op::Rename, &old.path, place, verdict.refusal);
-            return Err(Errno::ACCES);
+        if is_directory {
+            self.decide_subtree(node, &[&old.path, &new.path])?;
         }
         if let Backing::Host(dir) = &self.mounted(*from).backing {
             let (old, new) = (dir.child_path(from.ino, name)?, dir.child_path(to.ino, new_name)?);
-            return dir.rename(&old, &new);
+            return Ok(dir.rename(&old, &new)?);
         }
         if is_directory && from != to {
             self.check_depth(actor, node, *to)?;
         }
         self.in_tree(from.mount, |tree, is_open, now| {
             tree.rename((from.ino, name), (to.ino, new_name), is_open, now)
-        })
+        })?;
+        self.names_moved(node, (*from, name), (*to, new_name), new.found);
+        Ok(())
     }
 
     /// Checks that a directory moved below `to` does not become deeper than it may be.
@@ -313,29 +252,32 @@ impl Vfs {
     /// Makes a hard link; both names must be writable, so that a link carries nothing out of a
     /// read-only place.
     pub(crate) fn link(&mut self, actor: &Actor, from: At<'_>, to: At<'_>) -> SysResult<()> {
-        let old = self.locate(actor, Op::Link, from)?;
-        let new = self.locate(actor, Op::Link, At { follow: false, ..to })?;
-        self.operate((actor, Op::Link, from.path), &old, Want::Write, |vfs| {
-            vfs.operate((actor, Op::Link, to.path), &new, Want::Write, |vfs| {
-                let Some(Found::Node(node)) = old.found else { return Err(Errno::NOENT) };
-                if new.found.is_some() {
-                    return Err(Errno::EXIST);
-                }
-                let (parent, name) = new.entry.as_ref().ok_or(Errno::EXIST)?;
-                if new.wants_directory {
-                    return Err(Errno::NOENT);
-                }
-                if node.mount != parent.mount {
-                    return Err(Errno::XDEV);
-                }
-                vfs.check_file(&actor.budget, *parent)?;
-                let now = vfs.clock.wall_nanos();
-                // No hard links in directories of the host: the number of names is how a file that
-                // also lives outside is told.
-                let tree = vfs.tree_mut(parent.mount).ok_or(Errno::NOTSUP)?;
-                tree.link(node.ino, parent.ino, name, now)
-            })
+        let ask = Ask::new(actor, Op::Link, from);
+        self.operate_both(&ask, At { follow: false, ..to }, |vfs, old, new| {
+            Ok(vfs.link_places(actor, old, new)?)
         })
+    }
+
+    fn link_places(&mut self, actor: &Actor, old: &Place, new: &Place) -> SysResult<()> {
+        let Some(Found::Node(node)) = old.found else { return Err(Errno::NOENT) };
+        if new.found.is_some() {
+            return Err(Errno::EXIST);
+        }
+        let (parent, name) = new.entry.as_ref().ok_or(Errno::EXIST)?;
+        if new.wants_directory {
+            return Err(Errno::NOENT);
+        }
+        if node.mount != parent.mount {
+            return Err(Errno::XDEV);
+        }
+        self.check_file(&actor.budget, *parent)?;
+        let now = self.clock.wall_nanos();
+        // No hard links in directories of the host: the number of names is how a file that also
+        // lives outside is told.
+        let tree = self.tree_mut(parent.mount).ok_or(Errno::NOTSUP)?;
+        tree.link(node.ino, parent.ino, name, now)?;
+        self.name_added(node, *parent, name);
+        Ok(())
     }
 
     /// Changes permission bits.
@@ -372,11 +314,12 @@ impl Vfs {
         at: At<'_>,
         change: impl FnOnce(&mut Self, NodeId, u64) -> SysResult<()>,
     ) -> SysResult<()> {
-        let place = self.locate(actor, op, at)?;
+        let ask = Ask::new(actor, op, at);
+        let place = self.locate(&ask)?;
         if place.found.is_none() {
-            return self.operate((actor, op, at.path), &place, Want::Read, |_| Err(Errno::NOENT));
+            return self.operate(&ask, &place, Want::Read, |_| Err(Errno::NOENT));
         }
-        self.operate((actor, op, at.path), &place, Want::Write, |vfs| match place.found {
+        self.operate(&ask, &place, Want::Write, |vfs| match place.found {
             Some(Found::Node(node)) => {
                 let now = vfs.clock.wall_nanos();
                 change(vfs, node, now)
@@ -402,31 +345,12 @@ impl Vfs {
             found: Some(Found::Node(node)),
             wants_directory: false,
         };
-        self.operate((actor, op, path), &place, Want::Write, |vfs| {
+        let at = At { dir: NodeId::ROOT, path, follow: false, fds: None };
+        self.operate(&Ask::new(actor, op, at), &place, Want::Write, |vfs| {
             let now = vfs.clock.wall_nanos();
             change(vfs.inode_mut(node).ok_or(Errno::NOTSUP)?, now);
             Ok(())
         })
-    }
-
-    /// Records the last close of a file that was read or written.
-    pub(crate) fn note_close(
-        &self,
-        actor: &Actor,
-        path: &str,
-        bytes_read: u64,
-        bytes_written: u64,
-    ) {
-        if !self.audit.is_on() {
-            return;
-        }
-        self.audit.record(Decision::Allowed, |seq| Event {
-            seq,
-            resolved: Some(path.to_owned()),
-            bytes_read: Some(bytes_read),
-            bytes_written: Some(bytes_written),
-            ..blank_event(self, actor, Op::Close, Decision::Allowed)
-        });
     }
 }
 
@@ -434,25 +358,4 @@ pub(crate) fn set_times(inode: &mut Inode, times: SetTimes, now: u64) {
     inode.accessed = times.accessed.unwrap_or(inode.accessed);
     inode.modified = times.modified.unwrap_or(inode.modified);
     inode.changed = now;
-}
-
-/// Returns an event with what every event has.
-pub(crate) fn blank_event(vfs: &Vfs, actor: &Actor, op: Op, decision: Decision) -> Event {
-    Event {
-        seq: 0,
-        at_us: u64::try_from(vfs.clock.elapsed().as_micros()).unwrap_or(u64::MAX),
-        pid: actor.pid,
-        argv0: Arc::clone(&actor.argv0),
-        op,
-        path: None,
-        resolved: None,
-        grant: None,
-        decision,
-        errno: None,
-        bytes_read: None,
-        bytes_written: None,
-        argv: None,
-        child: None,
-        status: None,
-    }
 }

@@ -3,7 +3,11 @@
 //! A mount grants reading or reading and writing; a [`Rule`] narrows that for the paths that its
 //! pattern matches. The last rule that matches decides, and no rule widens what its mount grants.
 
-use super::{Access, Vfs, resolve::NodeId};
+use super::{
+    Access, Found, Vfs,
+    record::{Ask, Failure, Outcome},
+    resolve::{NodeId, Place},
+};
 use crate::errno::Errno;
 use globset::{GlobBuilder, GlobMatcher};
 use std::sync::Arc;
@@ -25,6 +29,8 @@ enum Effect {
     ReadWrite,
     ReadOnly,
     Denied,
+    /// Leaves the rights as they are.
+    None,
 }
 
 /// Narrows the rights on paths that match a glob.
@@ -36,6 +42,7 @@ enum Effect {
 pub struct Rule {
     label: Arc<str>,
     effect: Effect,
+    flags: bool,
     matchers: Vec<GlobMatcher>,
 }
 
@@ -67,6 +74,30 @@ impl Rule {
         Self::new("read-write", Effect::ReadWrite, pattern)
     }
 
+    /// Flags every access to what matches in the record, and to the same nodes under any other name
+    /// that they are given later. Rights stay what they are.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `pattern` is not a glob.
+    pub fn tripwire(pattern: &str) -> Result<Self, RuleError> {
+        Ok(Self { flags: true, ..Self::new("tripwire", Effect::None, pattern)? })
+    }
+
+    /// Makes what matches unreachable, and flags every attempt in the record.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `pattern` is not a glob.
+    pub fn denied_tripwire(pattern: &str) -> Result<Self, RuleError> {
+        Ok(Self { flags: true, ..Self::new("denied tripwire", Effect::Denied, pattern)? })
+    }
+
+    /// Returns how the record names the rule.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
     fn new(verb: &str, effect: Effect, pattern: &str) -> Result<Self, RuleError> {
         let matcher = |pattern: &str| {
             let glob = GlobBuilder::new(pattern).literal_separator(true).build();
@@ -77,7 +108,8 @@ impl Rule {
         if let Some(directory) = pattern.strip_suffix("/**") {
             matchers.push(matcher(directory)?);
         }
-        Ok(Self { label: format!("rule {verb} {pattern}").into(), effect, matchers })
+        let label = format!("rule {verb} {pattern}").into();
+        Ok(Self { label, effect, flags: false, matchers })
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -95,50 +127,118 @@ pub(super) enum Want {
 /// The answer of [`Vfs::decide`].
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
-    /// The mount or rule that decided.
+    /// The mount that grants, or does not.
     pub(super) grant: Arc<str>,
+    /// The rule that decided, where one did.
+    pub(super) rule: Option<Arc<str>>,
     /// What the guest is told if the answer is no.
     pub(super) refusal: Option<Errno>,
+    /// A tripwire was met.
+    pub(super) flagged: bool,
 }
 
 impl Vfs {
-    /// Decides on the path of a resolved node.
+    /// Decides on one path of a node.
     pub(super) fn decide(&self, path: &str, mount: u16, want: Want) -> Verdict {
         let mounted = &self.mounts[usize::from(mount)];
-        if want == Want::Write && mounted.access == Access::ReadOnly {
-            return Verdict { grant: mounted.label.clone(), refusal: Some(Errno::ROFS) };
+        let mut verdict = Verdict {
+            grant: Arc::clone(&mounted.label),
+            rule: None,
+            refusal: None,
+            flagged: false,
+        };
+        let matching = || self.rules.iter().rev().filter(|rule| rule.matches(path));
+        if let Some(rule) = matching().find(|rule| rule.flags) {
+            (verdict.flagged, verdict.rule) = (true, Some(Arc::clone(&rule.label)));
         }
-        let Some(rule) = self.rules.iter().rev().find(|rule| rule.matches(path)) else {
-            return Verdict { grant: mounted.label.clone(), refusal: None };
-        };
-        let is_refused = match rule.effect {
-            Effect::ReadWrite => false,
-            Effect::ReadOnly => want == Want::Write,
-            Effect::Denied => true,
-        };
-        Verdict { grant: rule.label.clone(), refusal: is_refused.then_some(Errno::ACCES) }
+        if want == Want::Write && mounted.access == Access::ReadOnly {
+            verdict.refusal = Some(Errno::ROFS);
+            return verdict;
+        }
+        if let Some(rule) = matching().find(|rule| rule.effect != Effect::None) {
+            let is_refused = match rule.effect {
+                Effect::ReadWrite | Effect::None => false,
+                Effect::ReadOnly => want == Want::Write,
+                Effect::Denied => true,
+            };
+            verdict.refusal = is_refused.then_some(Errno::ACCES);
+            if is_refused || verdict.rule.is_none() {
+                verdict.rule = Some(Arc::clone(&rule.label));
+            }
+        }
+        verdict
     }
 
-    /// Decides on moving or removing a directory: every entry below it must be writable, where it
-    /// is and (for a move) where it would be.
-    pub(super) fn decide_subtree(&self, node: NodeId, paths: &[&str]) -> Option<Verdict> {
-        if self.rules.is_empty() {
-            return None;
+    /// Decides on the node at the end of a walk, under every name that it has.
+    pub(super) fn decide_place(&mut self, ask: &Ask<'_>, place: &Place, want: Want) -> Verdict {
+        let open = match place.found {
+            Some(Found::Descriptor(number)) => ask.at.fds.and_then(|fds| fds.get(number).ok()),
+            _ => None,
+        };
+        if let Some(open) = open
+            && let Some(node) = open.node()
+        {
+            return self.decide_node(&open.path.clone(), Some(node), node.mount, Want::Read);
         }
-        let tree = self.tree(node.mount)?;
-        let mut pending = vec![(node.ino, String::new())];
-        while let Some((ino, below)) = pending.pop() {
+        let node = match place.found {
+            Some(Found::Node(node)) => Some(node),
+            _ => None,
+        };
+        self.decide_node(&place.path, node, place.mount, want)
+    }
+
+    fn decide_node(&mut self, path: &str, node: Option<NodeId>, mount: u16, want: Want) -> Verdict {
+        let mut verdict = self.decide(path, mount, want);
+        let Some(node) = node.filter(|_| !self.rules.is_empty()) else { return verdict };
+        for name in self.other_names(node) {
+            let other = self.decide(&name, mount, want);
+            verdict.flagged |= other.flagged;
+            if (other.refusal.is_some() && verdict.refusal.is_none())
+                || (other.flagged && verdict.rule.is_none())
+            {
+                verdict = Verdict { flagged: verdict.flagged, ..other };
+            }
+        }
+        if verdict.flagged {
+            let rule = verdict.rule.clone().unwrap_or_else(|| Arc::clone(&verdict.grant));
+            self.marked.entry(node).or_insert(rule);
+        } else if let Some(rule) = self.marked.get(&node) {
+            verdict.flagged = true;
+            verdict.rule.get_or_insert_with(|| Arc::clone(rule));
+        }
+        verdict
+    }
+
+    /// Decides on moving a directory: every entry below it must be writable, where it is and where
+    /// it would be. What a tripwire guards below it stays guarded.
+    pub(super) fn decide_subtree(&mut self, node: NodeId, paths: &[&str]) -> Outcome {
+        if self.rules.is_empty() {
+            return Ok(());
+        }
+        let mut pending = vec![(node, String::new())];
+        while let Some((node, below)) = pending.pop() {
             for path in paths {
-                let verdict = self.decide(&format!("{path}{below}"), node.mount, Want::Write);
+                let verdict = self.decide_node(
+                    &format!("{path}{below}"),
+                    Some(node),
+                    node.mount,
+                    Want::Write,
+                );
                 if verdict.refusal.is_some() {
-                    return Some(verdict);
+                    return Err(Failure::Refused(verdict));
                 }
             }
-            if let Ok(entries) = tree.entries(ino) {
-                let children = entries.iter();
-                pending.extend(children.map(|(name, child)| (*child, format!("{below}/{name}"))));
+            if self.is_directory(node) {
+                let entries = self.list(node)?.into_iter().skip(DOTS);
+                pending.extend(entries.map(|entry| {
+                    let child = NodeId { mount: node.mount, ino: entry.ino };
+                    (child, format!("{below}/{}", entry.name))
+                }));
             }
         }
-        None
+        Ok(())
     }
 }
+
+/// `.` and `..` come first in a listing.
+const DOTS: usize = 2;

@@ -72,6 +72,14 @@ pub(super) fn kind_of(inode: &Inode) -> FileType {
 }
 
 impl Vfs {
+    /// Returns what a node is, without its other metadata.
+    pub(super) fn quick_kind(&self, node: NodeId) -> FileType {
+        match &self.mounted(node).backing {
+            Backing::Host(dir) => dir.kind(node.ino),
+            Backing::Tree(tree) => tree.inode(node.ino).map_or(FileType::Unknown, kind_of),
+        }
+    }
+
     /// Returns the metadata of a node of a tree.
     pub(crate) fn stat_node(&self, node: NodeId) -> SysResult<Stat> {
         match &self.mounted(node).backing {

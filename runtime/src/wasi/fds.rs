@@ -56,7 +56,7 @@ pub(super) fn allocate(
 ) -> SysResult<()> {
     let description = process.fd(fd)?;
     let end = offset.checked_add(len).ok_or(Errno::FBIG)?;
-    if end > size(&description)? { set_size(&description, end) } else { Ok(()) }
+    if end > size(&description)? { set_size(process, &description, end) } else { Ok(()) }
 }
 
 pub(super) fn close(_: &mut Guest<'_>, process: &mut Process, fd: u32) -> SysResult<()> {
@@ -206,15 +206,20 @@ fn size(description: &Arc<Description>) -> SysResult<u64> {
     Ok(stat_of(description)?.size)
 }
 
-fn set_size(description: &Description, len: u64) -> SysResult<()> {
+fn set_size(process: &Process, description: &Description, len: u64) -> SysResult<()> {
     if !description.flags.lock().write {
         return Err(Errno::INVAL);
     }
-    match &description.kind {
-        Kind::File(held) => held.vfs.lock().set_len(held.node, len),
+    let Some(node) = description.node() else { return Err(Errno::INVAL) };
+    process.job.kernel.calls.call();
+    let mut vfs = process.job.kernel.vfs.lock();
+    let result = match &description.kind {
+        Kind::File(held) => vfs.set_len(held.node, len),
         Kind::Host(file) => file.set_len(len).map_err(|error| Errno::from_io(&error)),
         _ => Err(Errno::INVAL),
-    }
+    };
+    vfs.note_truncate(&process.actor, &description.path, node, result.err());
+    result
 }
 
 pub(super) fn filestat_set_size(
@@ -223,7 +228,8 @@ pub(super) fn filestat_set_size(
     fd: u32,
     len: u64,
 ) -> SysResult<()> {
-    set_size(process.fds.get(fd)?, len)
+    let description = process.fd(fd)?;
+    set_size(process, &description, len)
 }
 
 /// `fstflags` of preview 1.
@@ -257,6 +263,7 @@ pub(super) fn filestat_set_times(
     let (Kind::File(held) | Kind::Directory { held, .. }) = &description.kind else {
         return Err(Errno::NOTSUP);
     };
+    process.job.kernel.calls.call();
     let mut vfs = held.vfs.lock();
     let times = times(vfs.clock.wall_nanos(), accessed, modified, flags)?;
     vfs.change_open(&process.actor, Op::Utimes, &description.path, held.node, |inode, now| {
@@ -269,6 +276,7 @@ pub(super) fn chmod(_: &mut Guest<'_>, process: &mut Process, fd: u32, mode: u32
     let (Kind::File(held) | Kind::Directory { held, .. }) = &description.kind else {
         return Err(Errno::NOTSUP);
     };
+    process.job.kernel.calls.call();
     let mut vfs = held.vfs.lock();
     vfs.change_open(&process.actor, Op::Chmod, &description.path, held.node, |inode, now| {
         (inode.mode, inode.changed) = (mode & 0o7777, now);

@@ -79,6 +79,7 @@ fn read_at(description: &Description, offset: u64, out: &mut [u8]) -> SysResult<
 
 fn read_buffers(
     guest: &mut Guest<'_>,
+    process: &Process,
     description: &Description,
     buffers: &[(u32, u32)],
     mut offset: u64,
@@ -93,6 +94,9 @@ fn read_buffers(
         }
     }
     description.count_read(total as usize);
+    if description.node().is_some() {
+        process.job.kernel.calls.read(total.into());
+    }
     Ok(total)
 }
 
@@ -107,7 +111,7 @@ pub(super) fn pread(
 ) -> SysResult<()> {
     let description = readable(process, fd)?;
     let buffers = guest.buffers(iovs, n_iovs)?;
-    let total = read_buffers(guest, &description, &buffers, offset)?;
+    let total = read_buffers(guest, process, &description, &buffers, offset)?;
     guest.write_u32(out, total)
 }
 
@@ -166,7 +170,7 @@ fn try_read(
         Kind::Device(device) => read_device(guest, process, *device, &buffers)?,
         _ => {
             let mut position = description.offset.lock();
-            let total = read_buffers(guest, &description, &buffers, *position)?;
+            let total = read_buffers(guest, process, &description, &buffers, *position)?;
             *position += u64::from(total);
             total
         }
@@ -231,6 +235,9 @@ fn write_buffers(
         total = total.checked_add(*len).ok_or(Errno::INVAL)?;
     }
     description.count_written(total as usize);
+    if description.node().is_some() {
+        process.job.kernel.calls.written(total.into());
+    }
     Ok(total)
 }
 

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     errno::{Errno, SysResult},
-    fd::{Description, Flags, Held, Kind},
+    fd::{Description, Flags, Held, Kind, Opener},
     process::Process,
-    tree::{Device, ProcessFile},
+    tree::{Content, Device, ProcessFile},
     vfs::{At, NodeId, OpenFlags, Opened, Stat, Vfs},
 };
 use bytes::Bytes;
@@ -50,13 +50,19 @@ impl Asked {
         Ok(Self { dir: directory(process, fd)?, path: guest.path(path, len)?, follow })
     }
 
-    fn at(&self) -> At<'_> {
-        At { dir: self.dir, path: &self.path, follow: self.follow }
+    fn at<'a>(&'a self, process: &'a Process) -> At<'a> {
+        At { dir: self.dir, path: &self.path, follow: self.follow, fds: Some(&process.fds) }
     }
 }
 
 fn vfs(process: &Process) -> MutexGuard<'_, Vfs> {
     process.job.kernel.vfs.lock()
+}
+
+/// Takes the namespace for one call that names a path, and counts the call.
+fn enter(process: &Process) -> MutexGuard<'_, Vfs> {
+    process.job.kernel.calls.call();
+    vfs(process)
 }
 
 pub(super) fn create_directory(
@@ -68,7 +74,7 @@ pub(super) fn create_directory(
 ) -> SysResult<()> {
     let mode = process.take_create_mode(0o777);
     let asked = Asked::new(guest, process, fd, path, len, false)?;
-    vfs(process).mkdir(&process.actor, asked.at(), mode)
+    enter(process).mkdir(&process.actor, asked.at(process), mode)
 }
 
 fn find_stat(
@@ -80,7 +86,7 @@ fn find_stat(
     len: u32,
 ) -> SysResult<Stat> {
     let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
-    let found = vfs(process).stat(&process.actor, asked.at())?;
+    let found = enter(process).stat(&process.actor, asked.at(process))?;
     found.or_else(|number| fds::stat_of(process.fds.get(number).map_err(|_| Errno::NOENT)?))
 }
 
@@ -120,7 +126,7 @@ pub(super) fn chmod(
     mode: u32,
 ) -> SysResult<()> {
     let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
-    vfs(process).chmod(&process.actor, asked.at(), mode)
+    enter(process).chmod(&process.actor, asked.at(process), mode)
 }
 
 pub(super) fn filestat_set_times(
@@ -135,9 +141,9 @@ pub(super) fn filestat_set_times(
     flags: u32,
 ) -> SysResult<()> {
     let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
-    let mut vfs = vfs(process);
+    let mut vfs = enter(process);
     let times = fds::times(vfs.clock.wall_nanos(), accessed, modified, flags)?;
-    vfs.utimes(&process.actor, asked.at(), times)
+    vfs.utimes(&process.actor, asked.at(process), times)
 }
 
 pub(super) fn link(
@@ -153,7 +159,7 @@ pub(super) fn link(
 ) -> SysResult<()> {
     let old = Asked::new(guest, process, old_fd, old, old_len, lookup & FOLLOW != 0)?;
     let new = Asked::new(guest, process, new_fd, new, new_len, false)?;
-    vfs(process).link(&process.actor, old.at(), new.at())
+    enter(process).link(&process.actor, old.at(process), new.at(process))
 }
 
 pub(super) fn open(
@@ -182,7 +188,7 @@ pub(super) fn open(
         mode,
     };
     // Bound to a name, so that the lock is released before a descriptor is made or dropped.
-    let opened = vfs(process).open(&process.actor, asked.at(), flags);
+    let opened = enter(process).open(&process.actor, asked.at(process), flags);
     let (opened, path) = opened?;
     let description = describe(process, opened, path, flags, fdflags)?;
     let number = process.add_fd(0, description)?;
@@ -203,21 +209,33 @@ fn describe(
         nonblock: fdflags & NONBLOCK != 0,
     };
     let hold = |node| Held { node, vfs: Arc::clone(&process.job.kernel.vfs) };
+    let mut opener = None;
+    let mut opened_by = |node, before: Option<Content>| {
+        let (actor, vfs) = (process.actor.clone(), Arc::clone(&process.job.kernel.vfs));
+        opener =
+            Some(Opener { actor, node, vfs, is_cut: open.truncate && before.is_some(), before });
+    };
     let kind = match opened {
-        Opened::File(node) => Kind::File(hold(node)),
+        Opened::File(node, before) => {
+            opened_by(node, before);
+            Kind::File(hold(node))
+        }
         Opened::Directory(node) if vfs(process).is_descriptor_dir(node) => {
             drop(hold(node));
             Kind::DescriptorDir
         }
         Opened::Directory(node) => Kind::Directory { held: hold(node), listing: Mutex::new(None) },
-        Opened::Host(file) => Kind::Host(file),
+        Opened::Host(node, file) => {
+            opened_by(node, None);
+            Kind::Host(file)
+        }
         Opened::Device(device) => Kind::Device(device),
         Opened::Process(file) => Kind::Bytes(process_file(process, file)),
         Opened::Descriptor(number) => {
             return process.fds.get(number).cloned().map_err(|_| Errno::NOENT);
         }
     };
-    Ok(Arc::new(Description::opened(kind, flags, path, process.actor.clone())))
+    Ok(Arc::new(Description::opened(kind, flags, path, opener)))
 }
 
 impl Vfs {
@@ -259,7 +277,7 @@ pub(super) fn readlink(
     out: u32,
 ) -> SysResult<()> {
     let asked = Asked::new(guest, process, fd, path, len, false)?;
-    let target = vfs(process).readlink(&process.actor, asked.at())?;
+    let target = enter(process).readlink(&process.actor, asked.at(process))?;
     let target = target.unwrap_or_else(|_exe| process.identity.exe.clone());
     let n_bytes = target.len().min(buf_len as usize);
     guest.write(buf, &target.as_bytes()[..n_bytes])?;
@@ -274,7 +292,7 @@ pub(super) fn remove_directory(
     len: u32,
 ) -> SysResult<()> {
     let asked = Asked::new(guest, process, fd, path, len, false)?;
-    vfs(process).rmdir(&process.actor, asked.at())
+    enter(process).rmdir(&process.actor, asked.at(process))
 }
 
 pub(super) fn rename(
@@ -289,7 +307,7 @@ pub(super) fn rename(
 ) -> SysResult<()> {
     let old = Asked::new(guest, process, old_fd, old, old_len, false)?;
     let new = Asked::new(guest, process, new_fd, new, new_len, false)?;
-    vfs(process).rename(&process.actor, old.at(), new.at())
+    enter(process).rename(&process.actor, old.at(process), new.at(process))
 }
 
 pub(super) fn symlink(
@@ -306,7 +324,7 @@ pub(super) fn symlink(
         return Err(Errno::NOENT);
     }
     let asked = Asked::new(guest, process, fd, path, len, false)?;
-    vfs(process).symlink(&process.actor, &target, asked.at())
+    enter(process).symlink(&process.actor, &target, asked.at(process))
 }
 
 pub(super) fn unlink_file(
@@ -317,5 +335,5 @@ pub(super) fn unlink_file(
     len: u32,
 ) -> SysResult<()> {
     let asked = Asked::new(guest, process, fd, path, len, false)?;
-    vfs(process).unlink(&process.actor, asked.at())
+    enter(process).unlink(&process.actor, asked.at(process))
 }

@@ -102,7 +102,7 @@ impl Ran {
                 event.op,
                 event.path.as_deref().unwrap_or("-"),
                 event.resolved.as_deref().unwrap_or("-"),
-                event.grant.as_deref().unwrap_or("-"),
+                event.rule.as_deref().or(event.grant.as_deref()).unwrap_or("-"),
                 event.errno.as_deref().unwrap_or("-"),
             )
         };

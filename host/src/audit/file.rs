@@ -1,0 +1,179 @@
+//! A log that is written while a command runs.
+//!
+//! The guest only pays for making the event; turning it into a line, hashing and writing happen on a
+//! thread of this module. Nothing is dropped: when the thread falls behind by [`MAX_PENDING`] events
+//! or [`MAX_HELD_BYTES`] of contents to be hashed, whoever makes the next event waits.
+
+use super::Key;
+use fs_err::File;
+use parking_lot::{Condvar, Mutex};
+use playpen_runtime::audit::{
+    AuditSink, End, Event, Header, Line, LogOptions, LogWriter, Signature,
+};
+use std::{
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use thiserror::Error;
+
+/// Events that wait to be written.
+const MAX_PENDING: usize = 65_536;
+
+/// Bytes of file contents that the waiting events hold on to.
+const MAX_HELD_BYTES: u64 = 256 << 20;
+
+/// Events that are worth waking the thread for at once.
+const BATCH: usize = 512;
+
+/// How long an event may wait otherwise.
+const DELAY: Duration = Duration::from_millis(20);
+
+/// Why a log could not be written.
+#[derive(Debug, Error)]
+#[error("failed to write the audit file `{path}`, which is incomplete")]
+pub struct FileError {
+    /// The file.
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// Writes events to a file as they come.
+#[derive(Debug)]
+pub struct EventFile {
+    path: PathBuf,
+    queue: Arc<Queue>,
+    writer: Mutex<Option<JoinHandle<io::Result<Log>>>>,
+}
+
+type Log = LogWriter<BufWriter<File>>;
+
+#[derive(Debug, Default)]
+struct Queue {
+    state: Mutex<State>,
+    /// Told when there is something to write.
+    filled: Condvar,
+    /// Told when there is room again.
+    drained: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    n_held_bytes: u64,
+    n_events: u64,
+    n_denied: u64,
+    is_over: bool,
+}
+
+impl EventFile {
+    /// Makes the file, or empties it, and writes the header.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be made.
+    pub fn create(path: &Path, header: &Header, options: LogOptions) -> Result<Self, FileError> {
+        let start = || {
+            let file = BufWriter::with_capacity(1 << 18, File::create(path)?);
+            let mut log = LogWriter::new(file, header, options)?;
+            log.flush()?;
+            Ok(log)
+        };
+        let log: Log = start().map_err(|source| FileError { path: path.to_owned(), source })?;
+        let queue = Arc::new(Queue::default());
+        let writer = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.write_all(log)
+        });
+        Ok(Self { path: path.to_owned(), queue, writer: Mutex::new(Some(writer)) })
+    }
+
+    /// Writes what is still waiting, the end, and a signature if there is a key.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an event could not be written, now or earlier: a record with holes is worth nothing.
+    pub fn finish(&self, end: End, key: Option<&Key>) -> Result<(), FileError> {
+        self.close(end, key).map_err(|source| FileError { path: self.path.clone(), source })
+    }
+
+    fn close(&self, end: End, key: Option<&Key>) -> io::Result<()> {
+        let (n_events, n_denied) = {
+            let mut state = self.queue.state.lock();
+            state.is_over = true;
+            (state.n_events, state.n_denied)
+        };
+        self.queue.filled.notify_one();
+        let Some(writer) = self.writer.lock().take() else { return Ok(()) };
+        let log = writer.join().map_err(|_| io::Error::other("the writing thread broke off"))??;
+        let (mut file, last) = log.finish(&End { n_events, n_denied, ..end })?;
+        if let Some(key) = key {
+            let (public, signature) = key.sign(last);
+            let line = Line::Signature(Signature { key: public, ed25519: signature });
+            let mut line = serde_json::to_string(&line)?;
+            line.pop();
+            writeln!(file, "{line},\"prev\":\"{}\"}}", last.to_hex())?;
+        }
+        file.flush()
+    }
+}
+
+impl Queue {
+    /// The thread: writes batches until the queue is closed and empty.
+    fn write_all(&self, mut log: Log) -> io::Result<Log> {
+        loop {
+            let (events, is_over) = self.take();
+            let is_idle = events.is_empty();
+            for event in events {
+                if let Err(error) = log.event(event) {
+                    // Whoever waits for room must not wait for ever.
+                    self.state.lock().is_over = true;
+                    self.drained.notify_all();
+                    return Err(error);
+                }
+            }
+            if is_over && is_idle {
+                return Ok(log);
+            }
+            if is_idle {
+                log.flush()?;
+            }
+        }
+    }
+
+    fn take(&self) -> (Vec<Event>, bool) {
+        let mut state = self.state.lock();
+        if state.events.len() < BATCH && !state.is_over {
+            self.filled.wait_for(&mut state, DELAY);
+        }
+        state.n_held_bytes = 0;
+        let events = std::mem::take(&mut state.events);
+        let is_over = state.is_over;
+        drop(state);
+        self.drained.notify_all();
+        (events, is_over)
+    }
+}
+
+impl AuditSink for EventFile {
+    fn record(&self, event: Event) {
+        let mut state = self.queue.state.lock();
+        state.n_events += 1;
+        state.n_denied += u64::from(event.decision == playpen_runtime::audit::Decision::Denied);
+        let is_full = |state: &State| {
+            state.events.len() >= MAX_PENDING || state.n_held_bytes >= MAX_HELD_BYTES
+        };
+        while is_full(&state) && !state.is_over {
+            self.queue.filled.notify_one();
+            self.queue.drained.wait(&mut state);
+        }
+        state.n_held_bytes += event.n_held_bytes();
+        state.events.push(event);
+        if state.events.len() == BATCH || is_full(&state) {
+            self.queue.filled.notify_one();
+        }
+    }
+}

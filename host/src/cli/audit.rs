@@ -1,0 +1,362 @@
+//! `playpen audit`: questions about what a command touched.
+
+use super::{
+    Status,
+    session::Session,
+    table::{count, table},
+};
+use crate::audit::{
+    self, Access, Bases, Paths, PublicKey, Record, never_read, who_read, who_wrote,
+};
+use anyhow::Context as _;
+use cap_std::{ambient_authority, fs::Dir};
+use clap::{Args, Subcommand};
+use playpen_runtime::{
+    ImportOptions, Tree,
+    audit::{Event, MountInfo},
+};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Ask what a command touched: the record that `run --audit` wrote
+///
+/// Paths are those of the sandbox, or globs; one that does not start with `/` is below each mount.
+/// Files are known by their node: one that is read through a link, under a new name or inside a
+/// renamed folder is still that file.
+///
+/// Exits with 0 if the answer is yes (there is such an event; the log is good; it was never read),
+/// with 1 if it is no, and with 3 if the file is no log.
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    question: Question,
+}
+
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// Print the events
+    Show(Show),
+    /// Count: operations, programs, files, bytes
+    Stats(LogArgs),
+    /// Which processes read a path
+    WhoRead(PathArgs),
+    /// Which processes changed a path
+    WhoWrote(PathArgs),
+    /// Prove that nothing of a path was read, as a git object neither
+    ///
+    /// Answers no, and lists the events, if anything that was opened or read could have had the
+    /// content: under any name that the file ever had, in a loose git object or in a pack that holds
+    /// it, or in git objects that the base commit does not reach. Answers no as well if the log is
+    /// damaged or incomplete, or if a folder changed on the host since, so that nobody can tell what
+    /// git kept in it.
+    NeverRead(NeverReadArgs),
+    /// Print what was denied or flagged
+    Denied(LogArgs),
+    /// Check that nothing was changed, left out or cut off
+    Verify(VerifyArgs),
+}
+
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// The log
+    #[arg(value_name = "EVENTS")]
+    log: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    log: LogArgs,
+
+    /// Only of this process
+    #[arg(long, value_name = "PID")]
+    pid: Option<u32>,
+
+    /// Only this operation, such as `open_read`
+    #[arg(long, value_name = "OP")]
+    op: Option<String>,
+
+    /// Only of paths that match
+    #[arg(long, value_name = "GLOB")]
+    path: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct PathArgs {
+    /// A path of the sandbox, or a glob
+    path: String,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+struct NeverReadArgs {
+    #[command(flatten)]
+    path: PathArgs,
+
+    /// The commit whose history may be read [default: what `HEAD` named before the run]
+    #[arg(long, value_name = "COMMIT")]
+    base: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    #[command(flatten)]
+    log: LogArgs,
+
+    /// Require a signature with this public key: a PEM file, or 64 hexadecimal digits
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+/// Answers.
+pub(super) fn run(session: &Session, args: &AuditArgs) -> anyhow::Result<Status> {
+    match &args.question {
+        Question::Show(args) => show(session, args),
+        Question::Stats(args) => stats(session, &read(&args.log)?),
+        Question::WhoRead(args) => ask(session, args, who_read),
+        Question::WhoWrote(args) => ask(session, args, who_wrote),
+        Question::NeverRead(args) => prove(session, args),
+        Question::Denied(args) => {
+            let record = read(&args.log)?;
+            warn(session, &record);
+            Ok(list(session, &audit::denied(&record)))
+        }
+        Question::Verify(args) => verify(session, args),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Record> {
+    Ok(Record::read(path)?)
+}
+
+fn paths(pattern: &str, record: &Record) -> anyhow::Result<Paths> {
+    Paths::new(pattern, &record.header).with_context(|| format!("`{pattern}` is no glob"))
+}
+
+/// Says what is wrong with a log whose events are shown all the same.
+fn warn(session: &Session, record: &Record) {
+    for fault in &record.faults {
+        session.printer.warning(format_args!("{fault}"));
+    }
+}
+
+fn show(session: &Session, args: &Show) -> anyhow::Result<Status> {
+    let record = read(&args.log.log)?;
+    let paths = args.path.as_deref().map(|path| paths(path, &record)).transpose()?;
+    let is_meant = |event: &&Event| {
+        let touched = event.resolved.iter().chain(&event.to_resolved);
+        args.pid.is_none_or(|pid| event.pid == pid)
+            && args.op.as_deref().is_none_or(|op| event.op.name() == op)
+            && paths.as_ref().is_none_or(|paths| touched.clone().any(|path| paths.has(path)))
+    };
+    let mut n = 0_u64;
+    for event in record.events.iter().filter(is_meant) {
+        n += 1;
+        if session.printer.is_json() {
+            session.printer.json_line(event);
+        } else {
+            session.printer.result(line(event));
+        }
+    }
+    warn(session, &record);
+    Ok(if n > 0 { Status::Done } else { Status::No })
+}
+
+/// Returns an event as a line for people.
+fn line(event: &Event) -> String {
+    let mut text = format!(
+        "{:>6} {:>9.3}s {:>4} {:<10} {:<10}",
+        event.seq,
+        micros(event.at_us),
+        event.pid,
+        event.argv0,
+        event.op.name()
+    );
+    let asked = event.path.as_deref().unwrap_or("");
+    let path = event.resolved.as_deref().unwrap_or(asked);
+    text.push_str(&format!(" {path}"));
+    if let Some(to) = event.to_resolved.as_deref().or(event.to.as_deref()) {
+        text.push_str(&format!(" -> {to}"));
+    }
+    if let Some(argv) = &event.argv {
+        text.push_str(&format!(" {argv:?}"));
+    }
+    if let Some(status) = &event.status {
+        text.push_str(&format!(" {status}"));
+    }
+    if let Some(n) = event.bytes_read.filter(|n| *n > 0) {
+        text.push_str(&format!(" {n} bytes read"));
+    }
+    if let Some(n) = event.bytes_written.filter(|n| *n > 0) {
+        text.push_str(&format!(" {n} bytes written"));
+    }
+    if let Some(errno) = &event.errno {
+        text.push_str(&format!(" {errno}"));
+    }
+    if event.flagged {
+        text.push_str(" FLAGGED");
+    }
+    if event.decision == playpen_runtime::audit::Decision::Denied {
+        let by = event.rule.as_deref().or(event.grant.as_deref()).unwrap_or("the kernel");
+        text.push_str(&format!(" DENIED by {by}"));
+    }
+    if let Some(count) = event.count {
+        text.push_str(&format!(" x{count}"));
+    }
+    visible(&text)
+}
+
+/// Takes the characters out by which a path could command the terminal.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn micros(at_us: u64) -> f64 {
+    at_us as f64 / 1e6
+}
+
+fn stats(session: &Session, record: &Record) -> anyhow::Result<Status> {
+    let stats = audit::stats(record);
+    warn(session, record);
+    if session.printer.is_json() {
+        session.printer.json(&stats);
+        return Ok(Status::Done);
+    }
+    let mut table = table(["what", "how many"]);
+    let mut row = |what: &str, n: u64| {
+        table.add_row([what.to_owned(), count(n)]);
+    };
+    row("events", stats.n_events);
+    row("denied", stats.n_denied as u64);
+    row("flagged", stats.n_flagged as u64);
+    row("processes", stats.n_processes as u64);
+    row("microseconds", stats.took_us);
+    row("files read", stats.n_files_read as u64);
+    row("files written", stats.n_files_written as u64);
+    row("bytes read", stats.bytes_read);
+    row("bytes written", stats.bytes_written);
+    for (op, n) in &stats.by_op {
+        row(op, *n);
+    }
+    for (program, n) in &stats.by_program {
+        row(&format!("by `{}`", visible(program)), *n);
+    }
+    session.printer.result(table);
+    Ok(Status::Done)
+}
+
+fn ask(
+    session: &Session,
+    args: &PathArgs,
+    question: fn(&Record, &Paths) -> Vec<Access>,
+) -> anyhow::Result<Status> {
+    let record = read(&args.log.log)?;
+    let paths = paths(&args.path, &record)?;
+    warn(session, &record);
+    Ok(list(session, &question(&record, &paths)))
+}
+
+fn list(session: &Session, accesses: &[Access]) -> Status {
+    if session.printer.is_json() {
+        session.printer.json(&accesses);
+    } else {
+        for access in accesses {
+            session.printer.result(access_line(access));
+        }
+    }
+    if accesses.is_empty() { Status::No } else { Status::Done }
+}
+
+fn access_line(access: &Access) -> String {
+    let Access { seq, pid, argv, op, path, .. } = access;
+    let mut text = format!("event {seq}: {} {path} by {pid} {}", op.name(), argv.join(" "));
+    if let Some(also) = &access.also {
+        text.push_str(&format!(" (that is {also})"));
+    }
+    if let Some(errno) = &access.errno {
+        text.push_str(&format!(" [{errno} by {}]", access.by.as_deref().unwrap_or("the kernel")));
+    }
+    if let Some(why) = &access.why {
+        text.push_str(&format!(": {why}"));
+    }
+    visible(&text)
+}
+
+/// Reads folders of the host again, if they are still what was copied.
+struct HostFolders;
+
+impl Bases for HostFolders {
+    fn tree(&self, mount: &MountInfo) -> Result<Tree, String> {
+        let MountInfo { host, guest, skip, digest, .. } = mount;
+        let options = ImportOptions { skip_names: skip.clone(), ..ImportOptions::default() };
+        let read = || -> anyhow::Result<Tree> {
+            let dir = Dir::open_ambient_dir(host, ambient_authority())?;
+            Ok(Tree::import(&dir, &options)?)
+        };
+        let tree = read().map_err(|error| format!("`{host}` cannot be read again: {error:#}"))?;
+        match digest {
+            Some(digest) if *digest == tree.digest().to_hex().as_str() => Ok(tree),
+            Some(_) => Err(format!("`{host}` is not any more what was copied to `{guest}`")),
+            None => Err(format!("`{guest}` was no copy, so what was in `{host}` is not known")),
+        }
+    }
+}
+
+fn prove(session: &Session, args: &NeverReadArgs) -> anyhow::Result<Status> {
+    let record = read(&args.path.log.log)?;
+    let paths = paths(&args.path.path, &record)?;
+    let answer = never_read(&record, &paths, &HostFolders, args.base.as_deref());
+    if session.printer.is_json() {
+        session.printer.json(&answer);
+    } else if answer.proved {
+        let (pattern, n) = (&args.path.path, answer.n_events);
+        session.printer.result(format_args!("never read: `{pattern}`, by {} events", count(n)));
+    } else {
+        for access in &answer.reads {
+            session.printer.result(access_line(access));
+        }
+        for doubt in &answer.doubts {
+            session.printer.result(format_args!("not proved: {}", visible(doubt)));
+        }
+    }
+    Ok(if answer.proved { Status::Done } else { Status::No })
+}
+
+/// The answer of `verify`, as JSON.
+#[derive(Debug, Serialize)]
+struct Verified<'a> {
+    good: bool,
+    n_events: u64,
+    signed_by: Option<&'a str>,
+    faults: &'a [audit::Fault],
+}
+
+fn verify(session: &Session, args: &VerifyArgs) -> anyhow::Result<Status> {
+    let mut record = read(&args.log.log)?;
+    if let Some(key) = &args.key {
+        record.require(&PublicKey::read(key)?);
+    }
+    let (faults, n_events) = (&record.faults, record.n_events());
+    let good = faults.is_empty();
+    let signed_by = record.signed_by.as_deref();
+    if session.printer.is_json() {
+        session.printer.json(&Verified { good, n_events, signed_by, faults });
+    } else if good {
+        let signer = signed_by.map_or_else(String::new, |key| format!(", signed by {key}"));
+        session.printer.result(format_args!("good: {} events{signer}", count(n_events)));
+    } else {
+        faults.iter().for_each(|fault| session.printer.result(visible(&fault.to_string())));
+    }
+    Ok(if good { Status::Done } else { Status::No })
+}
+
+/// Returns the advice for a log that is none.
+pub(super) fn hint(error: &audit::LogError) -> &'static str {
+    match error {
+        audit::LogError::Newer { .. } => "a newer playpen reads it",
+        _ => "`playpen run --audit FILE -- COMMAND` writes a log",
+    }
+}

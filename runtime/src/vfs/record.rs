@@ -1,0 +1,279 @@
+//! From the end of a walk to an entry of the record: who asks, for what, and what came of it.
+
+use super::{
+    Found, NodeId, Vfs,
+    resolve::Place,
+    rights::{Verdict, Want},
+    stat::FileType,
+};
+use crate::{
+    audit::{ContentDigest, Decision, Event, NodeKind, NodeRef, Op, OpenAccess},
+    errno::{Errno, SysResult},
+    fd::FdTable,
+    limits::Budget,
+    tree::{Content, Node},
+};
+use std::sync::Arc;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Actor {
+    pub(crate) pid: u32,
+    pub(crate) ppid: u32,
+    pub(crate) argv0: Arc<str>,
+    /// The tool call that the command belongs to.
+    pub(crate) call: Option<Arc<str>>,
+    pub(crate) budget: Arc<Budget>,
+}
+
+/// A path and the directory that it is relative to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At<'a> {
+    pub(crate) dir: NodeId,
+    pub(crate) path: &'a str,
+    /// Whether a symbolic link at the end is followed.
+    pub(crate) follow: bool,
+    /// The descriptors of whoever asks, for paths like `/dev/fd/5`.
+    pub(crate) fds: Option<&'a FdTable>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) actor: &'a Actor,
+    pub(super) op: Op,
+    pub(super) at: At<'a>,
+    /// The target of a link that is made.
+    pub(super) to: Option<&'a str>,
+    pub(super) access: Option<OpenAccess>,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(actor: &'a Actor, op: Op, at: At<'a>) -> Self {
+        Self { actor, op, at, to: None, access: None }
+    }
+}
+
+/// What an operation came to; a refusal that only the operation could find has its verdict.
+pub(super) type Outcome = Result<(), Failure>;
+
+/// Why an operation failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Errno(Errno),
+    Refused(Verdict),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// An open file whose traffic is recorded at its last close.
+#[derive(Debug)]
+pub(crate) struct Traffic<'a> {
+    pub(crate) path: &'a Arc<str>,
+    pub(crate) node: NodeId,
+    pub(crate) before: Option<&'a Content>,
+    /// Bytes.
+    pub(crate) read: u64,
+    /// Bytes.
+    pub(crate) written: u64,
+    pub(crate) is_written: bool,
+}
+
+impl Vfs {
+    /// Resolves a path, and records if that fails.
+    pub(super) fn locate(&mut self, ask: &Ask<'_>) -> SysResult<Place> {
+        self.resolve(ask.at.dir, ask.at.path, ask.at.follow)
+            .inspect_err(|errno| self.note(ask, None, None, None, Some(*errno)))
+    }
+
+    /// Decides on a place, operates if the answer is yes, and records both.
+    pub(super) fn operate<T>(
+        &mut self,
+        ask: &Ask<'_>,
+        place: &Place,
+        want: Want,
+        operation: impl FnOnce(&mut Self) -> SysResult<T>,
+    ) -> SysResult<T> {
+        let verdict = self.decide_place(ask, place, want);
+        self.made = None;
+        let result = match verdict.refusal {
+            Some(errno) => Err(errno),
+            None => operation(self),
+        };
+        let errno = result.as_ref().err().copied();
+        self.note(ask, Some(place), None, Some(&verdict), errno);
+        result
+    }
+
+    /// The same for an operation on two names, both of which must be writable.
+    pub(super) fn operate_both(
+        &mut self,
+        ask: &Ask<'_>,
+        to: At<'_>,
+        operation: impl FnOnce(&mut Self, &Place, &Place) -> Outcome,
+    ) -> SysResult<()> {
+        let ask = &Ask { to: Some(to.path), ..*ask };
+        let old = self.locate(ask)?;
+        let new = match self.resolve(to.dir, to.path, to.follow) {
+            Ok(new) => new,
+            Err(errno) => {
+                self.note(ask, Some(&old), None, None, Some(errno));
+                return Err(errno);
+            }
+        };
+        let mut verdict = self.decide_place(ask, &old, Want::Write);
+        if verdict.refusal.is_none() {
+            let other = self.decide_place(ask, &new, Want::Write);
+            if other.refusal.is_some() || other.flagged {
+                verdict = other;
+            }
+        }
+        self.made = None;
+        let result = match verdict.refusal {
+            Some(errno) => Err(errno),
+            None => operation(self, &old, &new).map_err(|failure| match failure {
+                Failure::Errno(errno) => errno,
+                Failure::Refused(refusal) => {
+                    verdict = refusal;
+                    verdict.refusal.unwrap_or(Errno::ACCES)
+                }
+            }),
+        };
+        self.note(ask, Some(&old), Some(&new), Some(&verdict), result.err());
+        result
+    }
+
+    /// Records one operation.
+    fn note(
+        &self,
+        ask: &Ask<'_>,
+        place: Option<&Place>,
+        to: Option<&Place>,
+        verdict: Option<&Verdict>,
+        errno: Option<Errno>,
+    ) {
+        // A walk that fails with EACCES met something that may not be walked through.
+        let is_refused =
+            verdict.is_some_and(|verdict| verdict.refusal.is_some()) || errno == Some(Errno::ACCES);
+        let decision = if is_refused { Decision::Denied } else { Decision::Allowed };
+        let flagged = verdict.is_some_and(|verdict| verdict.flagged);
+        if !self.audit.is_on() && decision == Decision::Allowed && !flagged {
+            return;
+        }
+        let (resolved, node) = place.map_or((None, None), |place| self.identity(ask, place));
+        let created = errno.is_none() && self.made.is_some();
+        let node = if created { self.made } else { node };
+        self.audit.record(Event {
+            path: Some(ask.at.path.into()),
+            resolved,
+            to: ask.to.map(Into::into),
+            to_resolved: to.map(|place| place.path.as_str().into()),
+            node: node.map(NodeRef::from),
+            kind: node.map(|node| self.kind_of(node)),
+            names: node.map_or(vec![], |node| self.recorded_names(node, place)),
+            created,
+            access: ask.access,
+            grant: verdict.map(|verdict| Arc::clone(&verdict.grant)),
+            rule: verdict.and_then(|verdict| verdict.rule.clone()),
+            flagged,
+            errno: errno.map(|errno| errno.name().into()),
+            ..self.blank_event(ask.actor, ask.op, decision)
+        });
+    }
+
+    /// Returns the path and the node that a place stands for; a descriptor stands for what it is
+    /// open on.
+    fn identity(&self, ask: &Ask<'_>, place: &Place) -> (Option<Arc<str>>, Option<NodeId>) {
+        match place.found {
+            Some(Found::Node(node)) => (Some(place.path.as_str().into()), Some(node)),
+            Some(Found::Descriptor(number)) => {
+                match ask.at.fds.and_then(|fds| fds.get(number).ok()) {
+                    Some(it) if !it.path.is_empty() => (Some(Arc::clone(&it.path)), it.node()),
+                    _ => (Some(place.path.as_str().into()), None),
+                }
+            }
+            None => (Some(place.path.as_str().into()), None),
+        }
+    }
+
+    fn recorded_names(&self, node: NodeId, place: Option<&Place>) -> Vec<String> {
+        let mut names = self.other_names(node);
+        names.retain(|name| place.is_none_or(|place| *name != place.path));
+        names
+    }
+
+    fn kind_of(&self, node: NodeId) -> NodeKind {
+        match self.quick_kind(node) {
+            FileType::RegularFile => NodeKind::File,
+            FileType::Directory => NodeKind::Directory,
+            FileType::SymbolicLink => NodeKind::Symlink,
+            FileType::Unknown | FileType::CharacterDevice => NodeKind::Other,
+        }
+    }
+
+    /// Returns what a file holds, for the record of what it held before it was written.
+    pub(crate) fn content_of(&self, node: NodeId) -> Option<Content> {
+        match &self.inode(node)?.node {
+            Node::File(content) => Some(content.clone()),
+            _ => None,
+        }
+    }
+
+    /// Records the last close of a file that was read or written.
+    pub(crate) fn note_close(&self, actor: &Actor, traffic: &Traffic<'_>) {
+        let after = traffic.is_written.then(|| self.content_of(traffic.node)).flatten();
+        self.audit.record(Event {
+            resolved: Some(Arc::clone(traffic.path)),
+            node: Some(traffic.node.into()),
+            kind: Some(NodeKind::File),
+            names: self.recorded_names(traffic.node, None),
+            bytes_read: Some(traffic.read),
+            bytes_written: Some(traffic.written),
+            hash_before: traffic.before.and_then(ContentDigest::of),
+            hash_after: after.as_ref().and_then(ContentDigest::of),
+            ..self.blank_event(actor, Op::Close, Decision::Allowed)
+        });
+    }
+
+    /// Records that an open file was cut or extended; the right to was checked at the open.
+    pub(crate) fn note_truncate(
+        &self,
+        actor: &Actor,
+        path: &Arc<str>,
+        node: NodeId,
+        errno: Option<Errno>,
+    ) {
+        if !self.audit.is_on() {
+            return;
+        }
+        self.audit.record(Event {
+            path: Some(Arc::clone(path)),
+            resolved: Some(Arc::clone(path)),
+            node: Some(node.into()),
+            kind: Some(NodeKind::File),
+            names: self.recorded_names(node, None),
+            errno: errno.map(|errno| errno.name().into()),
+            ..self.blank_event(actor, Op::Truncate, Decision::Allowed)
+        });
+    }
+
+    /// Returns an event with what every event has.
+    pub(crate) fn blank_event(&self, actor: &Actor, op: Op, decision: Decision) -> Event {
+        Event {
+            at_us: u64::try_from(self.clock.elapsed().as_micros()).unwrap_or(u64::MAX),
+            ppid: actor.ppid,
+            call: actor.call.clone(),
+            ..Event::new(op, decision, actor.pid, Arc::clone(&actor.argv0))
+        }
+    }
+}
+
+impl From<NodeId> for NodeRef {
+    fn from(node: NodeId) -> Self {
+        Self { device: u64::from(node.mount) + 1, inode: node.ino }
+    }
+}
