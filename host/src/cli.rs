@@ -35,6 +35,7 @@ mod mock_model;
 mod propose;
 mod rollout;
 mod run;
+mod variant;
 
 use crate::{
     config::Environment,
@@ -106,6 +107,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Propose(propose::ProposeArgs),
     Rollout(rollout::RolloutArgs),
+    Variant(variant::VariantArgs),
     Demo(demo::DemoArgs),
     Image(image::ImageArgs),
     Doctor(doctor::DoctorArgs),
@@ -233,6 +235,7 @@ async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status>
         Command::Audit(args) => audit::run(session, &args),
         Command::Propose(args) => propose::run(session, &args).await,
         Command::Rollout(args) => rollout::run(session, &args).await,
+        Command::Variant(args) => variant::run(session, &args).await,
         Command::Demo(args) => demo::run(session, &args).await,
         Command::Image(args) => image::run(session, &args).await,
         Command::Doctor(args) => doctor::run(session, &args),

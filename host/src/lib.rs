@@ -31,4 +31,5 @@ pub mod prompt;
 pub mod propose;
 pub mod record;
 pub mod rollout;
+pub mod variant;
 pub mod verify;

@@ -12,6 +12,7 @@ use crate::{
     propose::ProposeError,
     record::RecordError,
     rollout::RolloutError,
+    variant::VariantError,
 };
 use playpen_image::BuildError;
 use playpen_runtime::{EngineError, ImageError, ImportError};
@@ -69,11 +70,13 @@ fn own_hint(error: &(dyn StdError + 'static)) -> Option<String> {
     let build = error.downcast_ref().and_then(BuildError::hint);
     let demo = || error.downcast_ref().and_then(DemoError::hint);
     let rollout = || error.downcast_ref().and_then(RolloutError::hint);
+    let variant = || error.downcast_ref().and_then(VariantError::hint);
     let record = || error.downcast_ref().and_then(RecordError::hint);
     build
         .or_else(demo)
         .or_else(rollout)
         .or_else(record)
+        .or_else(variant)
         .or_else(|| runtime_hint(error).map(str::to_owned))
 }
 

@@ -1,0 +1,178 @@
+//! What can be said of a project before anything is changed: which tests pass each time, and which test
+//! runs which line.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    edits::Lines,
+    error::VariantError,
+    repository::Repository,
+    suite::{Line, Selection, Suite},
+};
+use crate::{agent::report::TestOutcome, context::Context, verify::gate::Run};
+
+/// Orders in which the tests are run before anything is changed.
+const ORDERS: [u64; 3] = [0, 1, 20_260_101];
+
+/// A project whose tests are known.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// Runs its tests.
+    pub suite: Suite,
+    /// The ids that passed in each run.
+    pub ids: BTreeSet<String>,
+    /// The other ids, and why they are left out.
+    pub left_out: BTreeMap<String, &'static str>,
+    /// Lines that tests ran, by file.
+    pub lines: Lines,
+    coverage: BTreeMap<(String, u32), BTreeSet<u32>>,
+    shared: BTreeSet<(String, u32)>,
+    /// The ids by number, those that run the fewest lines first.
+    order: Vec<String>,
+    /// Steps of the test that takes the most.
+    most_ticks: u64,
+}
+
+impl Baseline {
+    /// Traces the tests once and runs them three times, each in another order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host does, or if no test passes each time.
+    pub async fn new(
+        ctx: &Context,
+        repository: &Repository,
+        cpu: Duration,
+    ) -> Result<Baseline, VariantError> {
+        let mut suite = Suite::open(ctx, repository, cpu)?;
+        let files: Vec<String> = repository.sources.iter().cloned().collect();
+        let (lines, hanging) = suite.trace(&files).await?;
+        let mut baseline = Baseline::of_trace(suite, &files, &lines, hanging);
+        let candidates = baseline.ids.clone();
+        let mut said = String::new();
+        for order in ORDERS {
+            let run = baseline.suite.run(None, &Selection::of(candidates.clone(), order)).await?;
+            said.clone_from(&run.last_words);
+            baseline.keep_passing(&run);
+        }
+        if baseline.ids.is_empty() {
+            return Err(VariantError::NoTests { repo: repository.name.clone(), said });
+        }
+        Ok(baseline)
+    }
+
+    fn of_trace(
+        suite: Suite,
+        files: &[String],
+        lines: &[Line],
+        hanging: BTreeSet<String>,
+    ) -> Baseline {
+        let mut traced: Vec<(u64, &String, &Vec<(usize, u32, u32)>, bool, bool)> = vec![];
+        let mut shared = BTreeSet::new();
+        for line in lines {
+            match line {
+                Line::Traced { id, ticks, slow, lines, passed } => {
+                    traced.push((*ticks, id, lines, *slow, *passed));
+                }
+                Line::Shared { lines } => {
+                    shared.extend(each(files, lines).map(|(file, line)| (file.to_owned(), line)));
+                }
+                _ => {}
+            }
+        }
+        // The most specific test first: it is the one that a change breaks soonest and cheapest.
+        traced.sort_by_key(|(ticks, id, lines, ..)| {
+            (
+                lines.iter().map(|(_, first, last)| last - first + 1).sum::<u32>(),
+                *ticks,
+                (*id).clone(),
+            )
+        });
+        let mut baseline = Baseline {
+            suite,
+            ids: BTreeSet::new(),
+            left_out: hanging.into_iter().map(|id| (id, "it hangs")).collect(),
+            lines: Lines::new(),
+            coverage: BTreeMap::new(),
+            shared,
+            order: vec![],
+            most_ticks: 0,
+        };
+        for (ticks, id, lines, slow, passed) in traced {
+            if slow || !passed {
+                let why = if slow { "it takes too many steps" } else { "it does not pass" };
+                baseline.left_out.insert(id.clone(), why);
+                continue;
+            }
+            baseline.most_ticks = baseline.most_ticks.max(ticks);
+            let number = u32::try_from(baseline.order.len()).expect("fewer tests than that");
+            baseline.order.push(id.clone());
+            baseline.ids.insert(id.clone());
+            for (file, line) in each(files, lines) {
+                baseline.coverage.entry((file.to_owned(), line)).or_default().insert(number);
+                baseline.lines.entry(file.to_owned()).or_default().insert(line);
+            }
+        }
+        baseline
+    }
+
+    /// Keeps the ids that passed in `run`.
+    fn keep_passing(&mut self, run: &Run) {
+        let (results, _) = run.report.by_id();
+        let passed = |id: &String| {
+            results.get(id.as_str()).is_some_and(|result| result.outcome == TestOutcome::Passed)
+        };
+        let (stay, go) = std::mem::take(&mut self.ids).into_iter().partition(passed);
+        self.ids = stay;
+        let go: BTreeSet<String> = go;
+        self.left_out.extend(go.into_iter().map(|id| (id, "it does not pass each time")));
+    }
+
+    /// Returns the tests that run one of the lines from `first` to `last` of `path`, the most specific
+    /// first. A line that runs for all tests is run by all.
+    pub fn tests_of(&self, path: &str, first: u32, last: u32) -> Vec<String> {
+        let mut numbers = BTreeSet::new();
+        for line in first..=last {
+            let key = (path.to_owned(), line);
+            if self.shared.contains(&key) {
+                return self.order.iter().filter(|id| self.ids.contains(*id)).cloned().collect();
+            }
+            numbers.extend(self.coverage.get(&key).into_iter().flatten().copied());
+        }
+        let ids = numbers.into_iter().map(|number| &self.order[number as usize]);
+        ids.filter(|id| self.ids.contains(*id)).cloned().collect()
+    }
+
+    /// Returns whether a line runs when the project is imported, or for several tests at once.
+    pub fn is_shared(&self, path: &str, line: u32) -> bool {
+        self.shared.contains(&(path.to_owned(), line))
+    }
+
+    /// Returns the lines that run before any test.
+    pub fn shared_lines(&self) -> Lines {
+        let mut lines = Lines::new();
+        for (path, line) in &self.shared {
+            lines.entry(path.clone()).or_default().insert(*line);
+        }
+        lines
+    }
+
+    /// Returns the steps after which a test with a mutant counts as one that hangs.
+    pub fn patience(&self) -> u64 {
+        10 * self.most_ticks + 100_000
+    }
+}
+
+/// Lists single lines.
+fn each<'a>(
+    files: &'a [String],
+    lines: &'a [(usize, u32, u32)],
+) -> impl Iterator<Item = (&'a str, u32)> {
+    lines
+        .iter()
+        .filter_map(|(file, first, last)| Some((files.get(*file)?, *first, *last)))
+        .flat_map(|(file, first, last)| (first..=last).map(move |line| (file.as_str(), line)))
+}

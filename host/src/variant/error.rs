@@ -1,0 +1,136 @@
+//! Why a variant could not be made.
+
+use playpen_runtime::{ExportError, ImportError, RunError, SandboxError, TreeError};
+use std::{io, path::PathBuf};
+use thiserror::Error;
+
+use crate::{record::RecordError, verify::CheckError};
+
+/// Why work on variants stopped. A candidate that is refused is none of these.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum VariantError {
+    /// A folder cannot be used.
+    #[error("failed to open folder `{}`", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("failed to read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder cannot be read into a tree.
+    #[error("failed to import `{}`", path.display())]
+    Import {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ImportError,
+    },
+    /// A tree cannot be written to a folder.
+    #[error("failed to export to `{}`", path.display())]
+    Export {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ExportError,
+    },
+    /// There is something in the output folder already.
+    #[error("folder `{}` has a data set in it already", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The project has no tests that pass.
+    #[error("`{repo}` has no tests that pass: {said}")]
+    NoTests {
+        /// The project.
+        repo: String,
+        /// What pytest said last.
+        said: String,
+    },
+    /// The host failed while a guest ran.
+    #[error("failed to run python in the sandbox")]
+    Run(#[from] RunError),
+    /// The sandbox could not be made.
+    #[error("failed to make a sandbox")]
+    Sandbox(#[from] SandboxError),
+    /// A script of ours did not do what it must.
+    #[error("the {script} failed in the sandbox: {said}")]
+    Script {
+        /// Which one.
+        script: &'static str,
+        /// What it said last.
+        said: String,
+    },
+    /// A file of the project cannot be edited.
+    #[error("failed to edit `{path}`: {message}")]
+    Edit {
+        /// The file.
+        path: String,
+        /// Why not.
+        message: String,
+    },
+    /// A tree refused.
+    #[error("failed to change the tree of a variant")]
+    Tree(#[from] TreeError),
+    /// A commit could not be made.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// A record could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// pip did not get what was asked for.
+    #[error("pip failed to get `{requirement}`: {said}")]
+    Pip {
+        /// What was asked for.
+        requirement: String,
+        /// What pip said last.
+        said: String,
+    },
+    /// A data set cannot be understood.
+    #[error("failed to read instance {line} of `{}`", path.display())]
+    Instance {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A part of the work was given up.
+    #[error("a part of the work broke off")]
+    Join(#[from] tokio::task::JoinError),
+}
+
+impl VariantError {
+    /// Returns advice for the person who asked, where there is some.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoTests { .. } => Some(
+                "name the folder of the tests with `--tests`, and packages that they need with `--with`"
+                    .to_owned(),
+            ),
+            Self::Exists { .. } => Some("give another folder with `--output`".to_owned()),
+            Self::Pip { .. } => Some(
+                "only pure-Python packages with wheels can be used; a folder of your own with packages goes \
+                 to `--packages`"
+                    .to_owned(),
+            ),
+            Self::Record(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
