@@ -36,7 +36,7 @@ enum VariantCommand {
 /// Exits with 0 if there are as many bugs as asked for, with 1 if there are fewer.
 #[derive(Debug, clap::Args)]
 struct ProceduralArgs {
-    /// Folder of a Python project, or a requirement such as `tinydb==4.9.0` whose source is taken from PyPI
+    /// Folder of a Python project, or a requirement such as `tinydb==4.9.0` whose source pip gets
     #[arg(long, value_name = "DIR|REQUIREMENT")]
     repo_path: String,
 
@@ -52,7 +52,7 @@ struct ProceduralArgs {
     #[arg(long, value_name = "PATH")]
     tests: Vec<String>,
 
-    /// Pure-Python package that the tests need, from PyPI; may be repeated
+    /// Pure-Python package that the tests need, got with pip; may be repeated
     #[arg(long = "with", value_name = "REQUIREMENT")]
     with: Vec<String>,
 
@@ -83,8 +83,8 @@ struct ProceduralArgs {
 
 /// Check a data set from what is on disk
 ///
-/// For each instance the base commit is checked out and the tests are brought in: those of FAIL_TO_PASS must
-/// fail, those of PASS_TO_PASS must pass; with the patch all of them must pass.
+/// For each instance the base commit is checked out and the tests are brought in: those of `FAIL_TO_PASS`
+/// must fail, those of `PASS_TO_PASS` must pass; with the patch all of them must pass.
 ///
 /// Exits with 0 if everything holds, with 1 if something does not.
 #[derive(Debug, clap::Args)]

@@ -17,6 +17,9 @@ use crate::{agent::report::TestOutcome, context::Context, verify::gate::Run};
 /// Orders in which the tests are run before anything is changed.
 const ORDERS: [u64; 3] = [0, 1, 20_260_101];
 
+/// A test as it was traced: steps, id, lines, whether it is slow, whether it passed.
+type Traced<'a> = (u64, &'a String, &'a Vec<(usize, u32, u32)>, bool, bool);
+
 /// A project whose tests are known.
 #[derive(Clone, Debug)]
 pub struct Baseline {
@@ -70,7 +73,7 @@ impl Baseline {
         lines: &[Line],
         hanging: BTreeSet<String>,
     ) -> Baseline {
-        let mut traced: Vec<(u64, &String, &Vec<(usize, u32, u32)>, bool, bool)> = vec![];
+        let mut traced: Vec<Traced<'_>> = vec![];
         let mut shared = BTreeSet::new();
         for line in lines {
             match line {

@@ -76,6 +76,9 @@ impl Default for ProceduralConfig {
     }
 }
 
+/// A function: its file, and its name with its classes.
+type Function = (String, String);
+
 /// A bug that was validated.
 #[derive(Clone, Debug)]
 pub struct Bug {
@@ -243,7 +246,7 @@ fn in_turn(mutants: Vec<Mutant>, seed: u64) -> Vec<Mutant> {
             format!("{seed}\0{path}\0{}\0{}\0{}", site.edit.start, site.edit.end, site.edit.text);
         *blake3::hash(text.as_bytes()).as_bytes()
     };
-    let mut functions: BTreeMap<(String, String), Vec<([u8; 32], Mutant)>> = BTreeMap::new();
+    let mut functions: BTreeMap<Function, Vec<([u8; 32], Mutant)>> = BTreeMap::new();
     for mutant in mutants {
         let function = (mutant.path.clone(), mutant.site.function.clone());
         functions.entry(function).or_default().push((key(&mutant), mutant));
@@ -266,7 +269,7 @@ struct Search<'a> {
     events: &'a dyn ProgressSink,
     bugs: Vec<Bug>,
     funnel: Funnel,
-    per_function: BTreeMap<(String, String), usize>,
+    per_function: BTreeMap<Function, usize>,
 }
 
 impl Search<'_> {
