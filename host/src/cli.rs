@@ -36,6 +36,7 @@ mod propose;
 mod rollout;
 mod run;
 mod variant;
+mod verify;
 
 use crate::{
     config::Environment,
@@ -108,6 +109,7 @@ enum Command {
     Propose(propose::ProposeArgs),
     Rollout(rollout::RolloutArgs),
     Variant(variant::VariantArgs),
+    Verify(verify::VerifyArgs),
     Demo(demo::DemoArgs),
     Image(image::ImageArgs),
     Doctor(doctor::DoctorArgs),
@@ -236,6 +238,7 @@ async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status>
         Command::Propose(args) => propose::run(session, &args).await,
         Command::Rollout(args) => rollout::run(session, &args).await,
         Command::Variant(args) => variant::run(session, &args).await,
+        Command::Verify(args) => verify::run(session, &args).await,
         Command::Demo(args) => demo::run(session, &args).await,
         Command::Image(args) => image::run(session, &args).await,
         Command::Doctor(args) => doctor::run(session, &args),

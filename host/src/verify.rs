@@ -38,6 +38,7 @@ use tokio::time::Instant;
 
 use crate::context::Context;
 
+mod baseline;
 mod bug;
 pub(crate) mod canary;
 pub mod check;
@@ -52,6 +53,7 @@ mod scripts;
 mod solution;
 mod suite;
 
+pub use baseline::Baseline;
 pub use bug::Bug;
 pub use check::{CheckError, CheckLimits, Checker, Mode, Selection};
 pub use frozen::FrozenTests;
