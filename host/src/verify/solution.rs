@@ -295,7 +295,7 @@ fn own_failures(seen: &Observation, wanted: &Wanted) -> Vec<Reason> {
 
 /// Returns what speaks against a run in which none of `tried` may pass.
 fn still_passing(run: &Run, tried: &BTreeSet<&String>) -> Vec<Reason> {
-    let flaws = run.flaws(&[1, 2]);
+    let flaws = run.flaws(&[0, 1, 2]);
     if !flaws.is_empty() {
         return flaws;
     }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     audit::{Decision, Event, NodeKind, Op},
+    clock::computed,
     engine::Program,
     errno::{Errno, SysResult},
     fd::{Description, FdTable, Flags, Held, Kind, ROOT_FD},
@@ -262,7 +263,7 @@ async fn counted<F: Future<Output = Status>>(
     poll_fn(|cx| {
         let started = Instant::now();
         let result = future.as_mut().poll(cx);
-        if !job.budget.add_cpu(started.elapsed()) && result.is_pending() {
+        if !job.budget.add_cpu(computed(started.elapsed())) && result.is_pending() {
             job.end(LimitKind::Cpu);
             cx.waker().wake_by_ref();
             return Poll::Pending;
