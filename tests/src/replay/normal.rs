@@ -3,6 +3,8 @@
 //! | in | what | why |
 //! |---|---|---|
 //! | all output | names like `tmp.AbCdEfGhIj` | `mktemp` draws them |
+//! | output of `ls -l` | blocks in use, sizes and link counts of directories, width of columns | the file system's business |
+//! | output of `ls -l` | the lines of `..` and `.git` | outside the tree; the index was brought up to date |
 //! | output of Python | names like `tmpab12cd34` | `tempfile` draws them |
 //! | output of Python | how long tests took, and the dashes around | clocks |
 //! | output of Python | addresses of objects | memory |
@@ -11,8 +13,15 @@
 use regex::{Captures, Regex};
 use std::{borrow::Cow, path::Path, sync::LazyLock};
 
-static ANY: LazyLock<Vec<(Regex, &str)>> =
-    LazyLock::new(|| rules(&[(r"\btmp\.[A-Za-z0-9]{10}\b", "tmp.XXXXXXXXXX")]));
+static ANY: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    rules(&[
+        (r"\btmp\.[A-Za-z0-9]{10}\b", "tmp.XXXXXXXXXX"),
+        (r"(?m)^total \d+(?:\.\d+[KMG])?[KMG]?$", "total N"),
+        (r"(?m)^d[rwxsStT-]{9} .* (\.\.|\.git)/?$", "$1"),
+        (r"(?m)^(d[rwxsStT-]{9}) +\d+ +(\S+) +(\S+) +[\d.,KM]+ +", "$1 N $2 $3 SIZE "),
+        (r"(?m)^([-l][rwxsStT-]{9}) +(\d+) +(\S+) +(\S+) +([\d.,KM]+) +", "$1 $2 $3 $4 $5 "),
+    ])
+});
 
 static PYTHON: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     rules(&[
@@ -79,6 +88,15 @@ mod tests {
             assert_eq!(output(a.as_bytes(), true), output(b.as_bytes(), true));
             assert_ne!(output(a.as_bytes(), false), output(b.as_bytes(), false));
         }
+    }
+
+    #[test]
+    fn of_a_long_listing_the_file_system_has_its_own_part() {
+        let native = "total 8\ndrwxr-xr-x  3 root root  60 Jan  2 10:00 src\n-rw-r--r--  1 root root 120 Jan  2 10:00 a\n";
+        let sandbox = "total 12\ndrwxr-xr-x 1 root root 4096 Jan  2 10:00 src\n-rw-r--r-- 1 root root  120 Jan  2 10:00 a\n";
+        assert_eq!(output(native.as_bytes(), false), output(sandbox.as_bytes(), false));
+        let other = sandbox.replace("120", "121");
+        assert_ne!(output(native.as_bytes(), false), output(other.as_bytes(), false));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Place {
         };
         fs_err::write(scratch.join("enter.sh"), ENTER)?;
         fs_err::write(scratch.join("gitconfig"), GIT_CONFIG)?;
-        place.lay_over(python, image)?;
+        fs_err::create_dir_all(scratch.join("usr/local/lib/python3.13"))?;
         let empty = scratch.join("empty");
         fs_err::create_dir_all(&empty)?;
         let probe = place.isolated(&empty, "pwd").stderr(Stdio::null()).output();
@@ -61,6 +61,7 @@ impl Place {
             place.is_isolated = false;
             place.lock = Some(take_testbed()?);
         }
+        place.lay_over(python, image)?;
         Ok(place)
     }
 
@@ -117,9 +118,13 @@ impl Place {
         fs_err::create_dir_all(self.scratch.join("usr/local/lib/python3.13"))?;
         let Some(python) = python else { return Ok(()) };
         fs_err::copy(python, local.join("python3.13.bin"))?;
+        // As in the image: in /usr/bin. What the host has in /usr/local/bin would come first in PATH.
+        let is_shadowed = |name: &str| Path::new("/usr/local/bin").join(name).exists();
         for name in PYTHONS {
-            fs_err::os::unix::fs::symlink("python3.13.bin", local.join(name))?;
             fs_err::os::unix::fs::symlink("../local/bin/python3.13.bin", bin.join(name))?;
+            if is_shadowed(name) || !self.is_isolated {
+                fs_err::os::unix::fs::symlink("python3.13.bin", local.join(name))?;
+            }
         }
         for name in SCRIPTS {
             let is_script = image.walk().iter().any(|entry| {
@@ -129,7 +134,9 @@ impl Place {
                 let file = bin.join(name);
                 fs_err::write(&file, image.read(&format!("usr/bin/{name}"))?)?;
                 fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o755))?;
-                fs_err::copy(&file, local.join(name))?;
+                if is_shadowed(name) || !self.is_isolated {
+                    fs_err::copy(&file, local.join(name))?;
+                }
             }
         }
         Ok(())
