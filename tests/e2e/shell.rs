@@ -5,9 +5,24 @@ use playpen_e2e::cases::Cases;
 use std::path::Path;
 
 #[test]
-fn every_case_gives_what_native_bash_gives() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/shell.toml");
-    let cases = Cases::open(Path::new(PLAYPEN), Path::new(file)).unwrap();
+fn shell_and_tools_give_what_native_ones_give() {
+    compare("shell.toml");
+}
+
+#[test]
+fn words_are_expanded_as_in_bash() {
+    compare("shell-expansion.toml");
+}
+
+#[test]
+fn programs_run_as_in_bash() {
+    compare("shell-programs.toml");
+}
+
+#[track_caller]
+fn compare(file: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(file);
+    let cases = Cases::open(Path::new(PLAYPEN), &file).unwrap();
     let differences: Vec<String> = cases
         .iter()
         .filter_map(|case| Some(format!("==== {}\n{}", case.name, cases.verdict(case).unwrap()?)))

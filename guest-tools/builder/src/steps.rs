@@ -13,8 +13,8 @@ pub(crate) const IMAGE: &str = "image";
 pub(crate) const PATCHED_PYTHON: &str = "patches/cpython-3.13.5";
 
 /// The patch folders of crates, by the guest that is built with them.
-pub(crate) const PATCHED_SHELL: [&str; 2] =
-    ["patches/brush-builtins-0.2.0", "patches/brush-core-0.5.0"];
+pub(crate) const PATCHED_SHELL: [&str; 3] =
+    ["patches/brush-builtins-0.2.0", "patches/brush-core-0.5.0", "patches/brush-parser-0.4.0"];
 /// As above.
 pub(crate) const PATCHED_TOOLS: [&str; 8] = [
     "patches/argmax-0.4.0",

@@ -1,6 +1,7 @@
 //! Builtins that brush has for Unix only, or that must speak of the kernel's processes.
 
 mod kill;
+mod ulimit;
 mod umask;
 
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use brush_core::{
     Error, ExecutionContext, ExecutionControlFlow, ExecutionResult, Shell, ShellExtensions,
 };
 
-use kill::Kill;
+use ulimit::Ulimit;
 use umask::Umask;
 
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<ExecutionResult, Error>> + Send + 'a>>;
@@ -27,13 +28,17 @@ pub(crate) fn register<SE: ShellExtensions>(shell: &mut Shell<SE>) {
     // A registration has private parts: ours start from that of a simple builtin.
     shell.register_builtin(
         "exec",
-        Registration { execute_func: exec, ..simple_builtin::<Kill, SE>() },
+        Registration { execute_func: exec, ..simple_builtin::<Umask, SE>() },
     );
     shell.register_builtin(
         "wait",
-        Registration { execute_func: wait, ..simple_builtin::<Kill, SE>() },
+        Registration { execute_func: wait, ..simple_builtin::<Umask, SE>() },
     );
-    shell.register_builtin("kill", simple_builtin::<Kill, SE>());
+    shell.register_builtin(
+        "kill",
+        Registration { execute_func: kill, ..simple_builtin::<Umask, SE>() },
+    );
+    shell.register_builtin("ulimit", simple_builtin::<Ulimit, SE>());
     shell.register_builtin("umask", simple_builtin::<Umask, SE>());
 }
 
@@ -59,7 +64,15 @@ fn exec<SE: ShellExtensions>(
     })
 }
 
-/// `wait [PID | %JOB]...`.
+/// `kill`; see [`kill::kill`].
+fn kill<SE: ShellExtensions>(
+    context: ExecutionContext<'_, SE>,
+    args: Vec<CommandArg>,
+) -> Pending<'_> {
+    Box::pin(kill::kill(context, args.iter().skip(1).map(ToString::to_string).collect()))
+}
+
+/// `wait [-n] [PID | %JOB]...`.
 fn wait<SE: ShellExtensions>(
     context: ExecutionContext<'_, SE>,
     args: Vec<CommandArg>,
@@ -67,9 +80,15 @@ fn wait<SE: ShellExtensions>(
     Box::pin(async move {
         let ids: Vec<String> =
             args.iter().skip(1).map(ToString::to_string).filter(|a| !a.starts_with('-')).collect();
+        let takes_next = args.iter().skip(1).any(|a| a.to_string() == "-n");
         let jobs = context.shell.jobs_mut();
         let mut result = ExecutionResult::success();
-        if ids.is_empty() {
+        if ids.is_empty() && takes_next {
+            // The oldest, which is not always the first to end.
+            let Some(job) = jobs.jobs.first_mut() else { return Ok(ExecutionResult::new(127)) };
+            result = job.wait().await?;
+            jobs.jobs.remove(0);
+        } else if ids.is_empty() {
             jobs.wait_all().await?;
         }
         for id in ids {

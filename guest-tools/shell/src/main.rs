@@ -13,7 +13,9 @@ use std::io::{Read as _, Write as _};
 
 use brush_builtins::{BuiltinSet, default_builtins};
 use brush_core::traps::TrapSignal;
-use brush_core::{Error, ExecutionResult, Shell, ShellValue, ShellVariable, SourceInfo, sys::fork};
+use brush_core::{
+    Error, ErrorKind, ExecutionResult, Shell, ShellValue, ShellVariable, SourceInfo, sys::fork,
+};
 
 use messages::Extensions;
 use options::{Input, Options};
@@ -99,7 +101,12 @@ async fn execute(
         Input::Script(script) => match shell.run_script(&script, options.args.into_iter()).await {
             Ok(result) => result,
             Err(e) => {
-                eprintln!("sh: {script}: {e}");
+                match e.kind() {
+                    ErrorKind::FailedSourcingFile(..) => {
+                        eprintln!("bash: {script}: No such file or directory");
+                    }
+                    _ => eprintln!("bash: {script}: {e}"),
+                }
                 return Ok(127);
             }
         },
@@ -119,6 +126,5 @@ async fn string(
 ) -> Result<ExecutionResult, Error> {
     let params = shell.default_exec_params();
     let result = shell.run_string(text, &SourceInfo::from(source), &params).await?;
-    let _ = shell.on_exit().await;
-    Ok(result)
+    Ok(shell.on_exit().await.ok().flatten().unwrap_or(result))
 }

@@ -1,21 +1,72 @@
 //! Error messages in bash's words.
 
 use brush_core::extensions::{ErrorFormatter, ShellExtensionsImpl};
-use brush_core::{Error, Shell, ShellExtensions};
+use brush_core::{Error, ErrorKind, Shell, ShellExtensions};
+use std::path::Path;
 
 /// brush with our messages.
 pub(crate) type Extensions = ShellExtensionsImpl<Messages>;
 
-/// `sh: frobnicate: command not found`, where brush puts the name last.
+/// `bash: line 3: frobnicate: command not found`.
 #[derive(Clone, Default)]
 pub(crate) struct Messages;
 
 impl ErrorFormatter for Messages {
     fn format_error(&self, e: &Error, shell: &Shell<impl ShellExtensions>) -> String {
-        let name = shell.current_shell_name().map_or_else(|| "sh".into(), |n| n.to_string());
-        match e.to_string().strip_prefix("command not found: ") {
-            Some(command) => format!("{name}: {command}: command not found\n"),
-            None => format!("{name}: {e:#}\n"),
+        if let ErrorKind::ParseError(e, source) = e.kind() {
+            let name = shell.current_shell_name().map_or_else(|| "bash".into(), |n| n.to_string());
+            let place = match source.to_string() {
+                source if source == "main" => String::new(),
+                source => format!("{source}: "),
+            };
+            return format!("{name}: {place}{e}\n");
         }
+        format!("{}{}\n", shell.message_prefix(), message(e, shell))
     }
+}
+
+fn message(e: &Error, shell: &Shell<impl ShellExtensions>) -> String {
+    match e.kind() {
+        ErrorKind::CommandNotFound(name) if name.contains('/') => {
+            format!("{name}: No such file or directory")
+        }
+        ErrorKind::CommandNotFound(name) => format!("{name}: command not found"),
+        ErrorKind::FailedToExecuteCommand(name, _)
+            if shell.absolute_path(Path::new(name)).is_dir() =>
+        {
+            format!("{name}: Is a directory")
+        }
+        ErrorKind::FailedToExecuteCommand(name, why) => format!("{name}: {}", plain(why)),
+        ErrorKind::RedirectionFailure(name, why) if why.starts_with("File exists") => {
+            format!("{name}: cannot overwrite existing file")
+        }
+        ErrorKind::RedirectionFailure(name, why) => format!("{name}: {}", plain(why)),
+        ErrorKind::FailedSourcingFile(name, why) => format!("{}: {}", name.display(), plain(why)),
+        ErrorKind::CheckedExpansionError(text) => text.clone(),
+        ErrorKind::ExpandingUnsetVariable(name) => {
+            let name = name.strip_prefix("${").and_then(|n| n.strip_suffix('}')).unwrap_or(name);
+            format!("{name}: unbound variable")
+        }
+        ErrorKind::BadSubstitution(text) => format!("{text}: bad substitution"),
+        ErrorKind::BadFileDescriptor(number) => format!("{number}: Bad file descriptor"),
+        ErrorKind::ReadonlyVariable => "readonly variable".to_owned(),
+        ErrorKind::BuiltinError(inner, name) => match plain(inner) {
+            text if text.starts_with("failed to source file: ") => {
+                format!("{}: No such file or directory", &text["failed to source file: ".len()..])
+            }
+            text => format!("{name}: {text}"),
+        },
+        ErrorKind::EvalError(e) => match e.to_string().as_str() {
+            "division by zero" => "division by 0".to_owned(),
+            text => text.to_owned(),
+        },
+        _ => plain(e),
+    }
+}
+
+/// The text without what std and brush put around it.
+fn plain(e: impl std::fmt::Display) -> String {
+    let text = e.to_string();
+    let text = text.rsplit_once(" (os error ").map_or(text.as_str(), |(text, _)| text);
+    text.strip_prefix("i/o error: ").unwrap_or(text).to_owned()
 }

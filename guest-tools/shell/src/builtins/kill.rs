@@ -1,79 +1,103 @@
 //! `kill [-SIGNAL | -s SIGNAL | -l] PID|%JOB...`.
 
 use std::io::Write as _;
+use std::str::FromStr as _;
 
-use brush_core::builtins::{ContentOptions, ContentType, SimpleCommand};
+use brush_core::sys::signal::Signal;
+use brush_core::traps::TrapSignal;
 use brush_core::{Error, ExecutionContext, ExecutionResult, ShellExtensions};
 
-const SIGNALS: [(&str, u32); 9] = [
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("KILL", 9),
-    ("USR1", 10),
-    ("USR2", 12),
-    ("PIPE", 13),
-    ("ALRM", 14),
-    ("TERM", 15),
-];
+const USAGE: &str =
+    "kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]";
 
-pub(super) struct Kill;
-
-impl SimpleCommand for Kill {
-    fn get_content(name: &str, _: ContentType, _: &ContentOptions) -> Result<String, Error> {
-        Ok(format!("{name}: builtin of the playpen shell\n"))
-    }
-
-    fn execute<SE: ShellExtensions, I: Iterator<Item = S>, S: AsRef<str>>(
-        context: ExecutionContext<'_, SE>,
-        args: I,
-    ) -> Result<ExecutionResult, Error> {
-        let mut args = args.skip(1).map(|a| a.as_ref().to_owned()).peekable();
-        let mut signal = Some(15);
-        if let Some(flag) = args.next_if(|a| a.len() > 1 && a.starts_with('-') && a != "--") {
-            if flag == "-l" {
-                return list(&context);
-            }
-            signal = match flag.as_str() {
-                "-s" | "-n" => args.next().and_then(|name| parse(&name)),
-                name => parse(&name[1..]),
-            };
+/// Sends a signal. One to the shell itself runs its trap: the kernel knows no handlers.
+pub(super) async fn kill<SE: ShellExtensions>(
+    context: ExecutionContext<'_, SE>,
+    args: Vec<String>,
+) -> Result<ExecutionResult, Error> {
+    let mut args = args.into_iter().peekable();
+    let mut signal = Some(TrapSignal::Signal(Signal::SIGTERM));
+    if let Some(flag) = args.next_if(|a| a.len() > 1 && a.starts_with('-') && a != "--") {
+        if flag == "-l" || flag == "-L" {
+            return list(&context, args);
         }
-        let Some(signal) = signal else {
-            writeln!(context.stderr(), "kill: invalid signal specification")?;
+        let name = if matches!(flag.as_str(), "-s" | "-n") { args.next() } else { None };
+        let name = name.unwrap_or_else(|| flag.trim_start_matches('-').to_owned());
+        signal = TrapSignal::from_str(&name).ok();
+        if signal.is_none() {
+            let prefix = context.shell.message_prefix();
+            writeln!(context.stderr(), "{prefix}kill: {name}: invalid signal specification")?;
             return Ok(ExecutionResult::new(1));
-        };
-        let mut code = 0;
-        for target in args.filter(|a| a != "--") {
-            let pid = if target.starts_with('%') {
-                context
-                    .shell
-                    .jobs_mut()
-                    .resolve_job_spec(&target)
-                    .and_then(|job| job.representative_pid())
-            } else {
-                target.parse().ok()
-            };
-            if pid.is_none_or(|pid| playpen_sys::kill(pid, signal).is_err()) {
-                writeln!(context.stderr(), "kill: ({target}) - No such process")?;
-                code = 1;
-            }
         }
-        Ok(ExecutionResult::new(code))
     }
+    let targets: Vec<String> = args.filter(|a| a != "--").collect();
+    let (Some(signal), false) = (signal, targets.is_empty()) else {
+        writeln!(context.stderr(), "{USAGE}")?;
+        return Ok(ExecutionResult::new(2));
+    };
+    let mut result = ExecutionResult::success();
+    for target in targets {
+        let pid = if target.starts_with('%') {
+            let job = context.shell.jobs_mut().resolve_job_spec(&target);
+            job.and_then(|job| job.representative_pid())
+        } else {
+            target.parse().ok()
+        };
+        if pid == Some(playpen_sys::pid()) && context.shell.traps().handles(signal) {
+            let params = context.params.clone();
+            let handled = context.shell.invoke_trap_handler(signal, &params).await?;
+            if !handled.is_normal_flow() {
+                return Ok(handled);
+            }
+            continue;
+        }
+        let number = i32::try_from(signal).ok().and_then(|number| u32::try_from(number).ok());
+        let sent = pid.zip(number).map(|(pid, number)| playpen_sys::kill(pid, number));
+        if !sent.is_some_and(|sent| sent.is_ok()) {
+            let prefix = context.shell.message_prefix();
+            writeln!(context.stderr(), "{prefix}kill: ({target}) - No such process")?;
+            result = ExecutionResult::new(1);
+        }
+    }
+    Ok(result)
 }
 
-fn list<SE: ShellExtensions>(context: &ExecutionContext<'_, SE>) -> Result<ExecutionResult, Error> {
-    for (name, number) in SIGNALS {
-        writeln!(context.stdout(), "{number:2}) SIG{name}")?;
+/// `kill -l` lists; with numbers it names them, with names it numbers them.
+fn list<SE: ShellExtensions>(
+    context: &ExecutionContext<'_, SE>,
+    wanted: impl Iterator<Item = String>,
+) -> Result<ExecutionResult, Error> {
+    let mut is_listed = false;
+    for text in wanted {
+        is_listed = true;
+        // A status above 128 is that of a process that a signal has ended.
+        let number = text.parse::<i32>().ok().map(|n| if n > 128 { n - 128 } else { n });
+        let signal = match number {
+            Some(number) => Signal::try_from(number).ok(),
+            None => match TrapSignal::from_str(&text) {
+                Ok(TrapSignal::Signal(signal)) => Some(signal),
+                _ => None,
+            },
+        };
+        let Some(signal) = signal else {
+            let prefix = context.shell.message_prefix();
+            writeln!(context.stderr(), "{prefix}kill: {text}: invalid signal specification")?;
+            return Ok(ExecutionResult::new(1));
+        };
+        match number {
+            Some(_) => writeln!(context.stdout(), "{}", signal.as_str().trim_start_matches("SIG"))?,
+            None => writeln!(context.stdout(), "{}", signal as i32)?,
+        }
+    }
+    if !is_listed {
+        write!(context.stdout(), "{}", table())?;
     }
     Ok(ExecutionResult::success())
 }
 
-/// `TERM`, `SIGTERM` or `15`.
-fn parse(text: &str) -> Option<u32> {
-    let name = text.strip_prefix("SIG").unwrap_or(text);
-    name.parse()
-        .ok()
-        .or_else(|| SIGNALS.iter().find(|(n, _)| *n == name).map(|(_, number)| *number))
+/// All signals, five in a row.
+pub(super) fn table() -> String {
+    let cells: Vec<String> =
+        Signal::iterator().map(|s| format!("{:2}) {}", s as i32, s.as_str())).collect();
+    cells.chunks(5).map(|row| row.join("\t") + "\n").collect()
 }
