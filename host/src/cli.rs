@@ -30,6 +30,7 @@ mod audit;
 mod bench;
 mod demo;
 mod doctor;
+mod fork;
 mod image;
 mod mock_model;
 mod propose;
@@ -37,6 +38,7 @@ mod rollout;
 mod run;
 mod variant;
 mod verify;
+mod snapshot;
 
 use crate::{
     config::Environment,
@@ -106,6 +108,8 @@ struct GlobalArgs {
 enum Command {
     Run(run::RunArgs),
     Audit(audit::AuditArgs),
+    Snapshot(snapshot::SnapshotArgs),
+    Fork(fork::ForkArgs),
     Propose(propose::ProposeArgs),
     Rollout(rollout::RolloutArgs),
     Variant(variant::VariantArgs),
@@ -235,6 +239,8 @@ async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status>
     match command {
         Command::Run(args) => run::run(session, &args).await,
         Command::Audit(args) => audit::run(session, &args),
+        Command::Snapshot(args) => snapshot::run(session, &args),
+        Command::Fork(args) => fork::run(session, &args),
         Command::Propose(args) => propose::run(session, &args).await,
         Command::Rollout(args) => rollout::run(session, &args).await,
         Command::Variant(args) => variant::run(session, &args).await,

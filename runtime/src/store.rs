@@ -346,6 +346,15 @@ impl SnapshotStore {
         names::read(&self.dir, &self.path)
     }
 
+    /// Checks that a snapshot can have a name, for those who want to know before long work.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot.
+    pub fn check_name(name: &str) -> Result<(), StoreError> {
+        names::check(name)
+    }
+
     /// Gives a snapshot a name; one that another has moves.
     ///
     /// # Errors

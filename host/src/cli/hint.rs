@@ -15,7 +15,7 @@ use crate::{
     variant::VariantError,
 };
 use playpen_image::BuildError;
-use playpen_runtime::{EngineError, ImageError, ImportError};
+use playpen_runtime::{EngineError, ImageError, ImportError, store::StoreError};
 use std::error::Error as StdError;
 use thiserror::Error;
 
@@ -32,6 +32,11 @@ impl Advice {
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into() }
     }
+}
+
+/// Returns advice as a line for people.
+pub(super) fn line(hint: &str) -> String {
+    format!("hint: {hint}")
 }
 
 /// Returns the advice in the chain of `error`, outermost first, each line once.
@@ -90,6 +95,9 @@ fn runtime_hint(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = error.downcast_ref::<KeyError>() {
         return Some(error.hint());
+    }
+    if let Some(error) = error.downcast_ref::<StoreError>() {
+        return error.hint();
     }
     if error.is::<ImageError>() {
         return Some("`playpen image build` makes the image again where it is damaged");

@@ -4,6 +4,7 @@ mod changes;
 mod mounts;
 mod recording;
 mod report;
+mod snapshots;
 mod stdin;
 
 use super::{EXIT_LIMIT, Status, session::Session, units};
@@ -11,11 +12,14 @@ use crate::{audit::EventFile, printer::Printer};
 use anyhow::Context as _;
 use changes::Changes;
 use mounts::{Copied, MountSpec, WORKSPACE};
+pub(super) use mounts::{guest_path, import as import_folder};
 use playpen_runtime::{
     Errno, Exit, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, SandboxBuilder, Stream,
+    store::SnapshotStore,
 };
 use recording::{Recording, RecordingArgs};
 use report::Report;
+use snapshots::{Origin, Taken};
 use std::{
     io::{self, IsTerminal as _},
     path::PathBuf,
@@ -43,7 +47,7 @@ const EXIT_NOT_READ: u8 = 141;
 /// With `--json` the result is one object on stdout: `exit` (`kind` is `code`, `signal`, `trap` or
 /// `limit`, and the key of that name says which), `code` (the exit code of playpen), `stdout` and
 /// `stderr` (bytes that are not UTF-8 are replaced), `usage`, `incidents`, `n_denied`, `changes` (a
-/// list of `path` and `kind`) and `applied`.
+/// list of `path` and `kind`), `applied`, and `snapshot` (`id` and `name`) if one was taken.
 ///
 /// Exits with the code of the command; with 124 if a limit ended it, 126 if the program cannot be
 /// executed, 127 if there is none of that name, and 3 on an error of the host.
@@ -60,6 +64,8 @@ pub(super) struct RunArgs {
     mounts: Vec<MountSpec>,
 
     /// Leave files and folders of this name out of copies, such as `target` or `node_modules`
+    ///
+    /// A file `.playpenignore` in a folder says it for good, in lines as of a `.gitignore`.
     #[arg(long = "skip", value_name = "NAME")]
     skip_names: Vec<String>,
 
@@ -102,6 +108,18 @@ pub(super) struct RunArgs {
     #[arg(long)]
     apply: bool,
 
+    /// Start from the files of a snapshot instead of the current directory
+    ///
+    /// A name, or the first digits of an id. `--mount` adds to what the snapshot has.
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "apply")]
+    from: Option<String>,
+
+    /// Keep all files as they are afterwards, under this name
+    ///
+    /// A name that another snapshot has moves to the new one.
+    #[arg(long, value_name = "NAME")]
+    snapshot: Option<String>,
+
     /// The command and its arguments
     #[arg(
         required = true,
@@ -133,24 +151,36 @@ impl RunArgs {
     }
 
     fn mounts(&self) -> Vec<MountSpec> {
-        if self.mounts.is_empty() { vec![MountSpec::workspace()] } else { self.mounts.clone() }
+        let has_some = !self.mounts.is_empty() || self.from.is_some();
+        if has_some { self.mounts.clone() } else { vec![MountSpec::workspace()] }
     }
 
-    fn cwd(&self, mounts: &[MountSpec]) -> String {
+    fn cwd(&self, mounts: &[MountSpec], origin: Option<&Origin>) -> String {
         let first = || mounts.first().map_or(WORKSPACE, |mount| &mount.guest).to_owned();
-        self.cwd.clone().unwrap_or_else(first)
+        let as_before = || origin.and_then(|origin| origin.cwd.clone());
+        self.cwd.clone().or_else(as_before).unwrap_or_else(first)
     }
 }
 
 /// Runs the command and passes on what it wrote and how it ended.
 pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Status> {
+    args.snapshot.as_deref().map_or(Ok(()), SnapshotStore::check_name)?;
     let specs = args.mounts();
-    let cwd = args.cwd(&specs);
-    let (mounts, copied) = open_all(&specs, &args.skip_names)?;
+    let origin = Origin::load(session, args)?;
+    let cwd = args.cwd(&specs, origin.as_ref());
+    let (mut mounts, mut copied) = open_all(&specs, &args.skip_names)?;
+    if let Some(origin) = &origin {
+        let (more_mounts, more_copied) = origin.mounts();
+        mounts.extend(more_mounts);
+        copied.extend(more_copied);
+    }
     let (engine, image) = session.image(args.image.as_deref()).await?;
     let recording = Recording::start(args, &specs, &copied, &cwd, &image)?;
     let builder = Sandbox::builder(&engine, &image).cwd(&cwd);
     let sandbox = build(builder, args, mounts, recording.as_ref())?;
+    if let Some(origin) = &origin {
+        origin.restore(session, &sandbox, image.digest());
+    }
 
     let outcome = execute(session, &sandbox, args).await;
     if let Some(recording) = recording {
@@ -165,7 +195,8 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Sta
         .iter()
         .filter_map(|copied| Some(Changes::new(copied, sandbox.tree(&copied.guest)?)))
         .collect();
-    conclude(session, args, &outcome, sandbox.n_denied(), &changes)
+    let taken = snapshots::take(session, args, &sandbox, origin.as_ref(), &cwd, image.digest())?;
+    conclude(session, args, &outcome, sandbox.n_denied(), &changes, taken)
 }
 
 /// Ends as a shell does where a program is not there (127) or cannot be run (126).
@@ -261,6 +292,7 @@ fn conclude(
     outcome: &Outcome,
     n_denied: u64,
     changes: &[Changes<'_>],
+    taken: Option<Taken>,
 ) -> anyhow::Result<Status> {
     let printer = &session.printer;
     if !printer.is_json() {
@@ -284,10 +316,10 @@ fn conclude(
         changes.iter().try_for_each(Changes::check_host)?;
         changes.iter().try_for_each(Changes::apply)?;
     }
-    say_what_became(session, args, n_changes, applied);
+    say_what_became(session, args, n_changes, applied, taken.as_ref());
     if printer.is_json() {
         let paths = changes.iter().flat_map(Changes::paths).collect();
-        printer.json(&Report::new(outcome, n_denied, paths, applied));
+        printer.json(&Report::new(outcome, n_denied, paths, applied, taken));
     }
     Ok(Status::Guest(match outcome.exit {
         Exit::Limit(_) => EXIT_LIMIT,
@@ -296,10 +328,22 @@ fn conclude(
 }
 
 /// Says what became of the changes.
-fn say_what_became(session: &Session, args: &RunArgs, n_changes: usize, applied: bool) {
+fn say_what_became(
+    session: &Session,
+    args: &RunArgs,
+    n_changes: usize,
+    applied: bool,
+    taken: Option<&Taken>,
+) {
     let printer = &session.printer;
+    if let Some(Taken { id, name }) = taken {
+        printer.status(format_args!("playpen: snapshot `{name}` is {}", id.short()));
+    }
     match n_changes {
         0 => {}
+        n if !args.apply && taken.is_some() => {
+            printer.status(format_args!("playpen: {n} changed paths kept in the snapshot"));
+        }
         n if applied => printer.status(format_args!("playpen: {n} changed paths written back")),
         n if args.apply => printer.warning(format_args!(
             "{n} changed paths thrown away: the command did not end by itself"

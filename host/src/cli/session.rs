@@ -3,8 +3,9 @@
 use super::building::BuildProgress;
 use crate::{config::Environment, printer::Printer};
 use anyhow::Context as _;
+use cap_std::{ambient_authority, fs::Dir};
 use playpen_image::{BuildOptions, ImageSpec};
-use playpen_runtime::{Engine, EngineConfig, Image};
+use playpen_runtime::{Engine, EngineConfig, Image, store::SnapshotStore};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -33,6 +34,19 @@ impl Session {
     pub(super) fn home(&self) -> anyhow::Result<PathBuf> {
         let home = self.env.home(self.home.as_deref())?;
         Ok(std::path::absolute(&home).unwrap_or(home))
+    }
+
+    /// Returns the snapshots that are kept in the home, which is made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be made or read.
+    pub(super) fn snapshots(&self) -> anyhow::Result<SnapshotStore> {
+        let path = self.home()?.join("snapshots");
+        fs_err::create_dir_all(&path)?;
+        let dir = Dir::open_ambient_dir(&path, ambient_authority())
+            .with_context(|| format!("failed to open folder `{}`", path.display()))?;
+        Ok(SnapshotStore::open(dir, &path)?)
     }
 
     /// Returns the folder of the default image, built first where that is needed.

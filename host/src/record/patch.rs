@@ -1,5 +1,6 @@
 //! The difference of two trees as a patch that `git apply` takes.
 
+use crate::git::binary_patch;
 use bytes::Bytes;
 use playpen_runtime::{EntryKind, Tree, TreeEntry};
 use similar::TextDiff;
@@ -12,7 +13,7 @@ const MAX_TEXT_BYTES: usize = 1024 * 1024;
 /// Returns the patch that leads from `old` to `new`, in the order of the paths.
 ///
 /// What is under `.git/` is left out: it is the history, not the work. Files that are no text, or
-/// that are very long, are named and not shown, as git does with binary files.
+/// that are very long, are given whole, as git's binary patches do.
 pub fn unified_diff(old: &Tree, new: &Tree) -> String {
     let (old_entries, new_entries) = (entries(old), entries(new));
     let mut patch = String::new();
@@ -37,6 +38,12 @@ struct Side {
     data: Bytes,
 }
 
+impl Side {
+    fn is_link(&self) -> bool {
+        self.mode == "120000"
+    }
+}
+
 /// Returns a file or link as git sees it.
 fn side(tree: &Tree, entry: Option<&TreeEntry>) -> Option<Side> {
     let entry = entry?;
@@ -53,13 +60,22 @@ fn side(tree: &Tree, entry: Option<&TreeEntry>) -> Option<Side> {
     }
 }
 
-/// Adds the change of one path.
+/// Adds the change of one path; a file that becomes a link is removed and added, as with git.
 fn add_file(patch: &mut String, path: &str, before: Option<&Side>, after: Option<&Side>) {
-    if before == after {
-        return;
+    match (before, after) {
+        (Some(old), Some(new)) if old.is_link() != new.is_link() => {
+            add_change(patch, path, before, None);
+            add_change(patch, path, None, after);
+        }
+        _ if before == after => {}
+        _ => add_change(patch, path, before, after),
     }
+}
+
+fn add_change(patch: &mut String, path: &str, before: Option<&Side>, after: Option<&Side>) {
     let (a, b) = (quoted(&format!("a/{path}")), quoted(&format!("b/{path}")));
     let _ = writeln!(patch, "diff --git {a} {b}");
+    let mut same_mode = None;
     match (before, after) {
         (None, Some(after)) => {
             let _ = writeln!(patch, "new file mode {}", after.mode);
@@ -70,19 +86,29 @@ fn add_file(patch: &mut String, path: &str, before: Option<&Side>, after: Option
         (Some(before), Some(after)) if before.mode != after.mode => {
             let _ = writeln!(patch, "old mode {}\nnew mode {}", before.mode, after.mode);
         }
-        _ => {}
+        _ => same_mode = before.map(|before| before.mode),
+    }
+    let data = |side: Option<&Side>| side.map(|side| side.data.clone());
+    let (old_data, new_data) = (data(before), data(after));
+    if old_data == new_data {
+        return;
     }
     let old_name = if before.is_some() { a } else { "/dev/null".to_owned() };
     let new_name = if after.is_some() { b } else { "/dev/null".to_owned() };
     match (text(before), text(after)) {
-        (Some(old), Some(new)) => {
-            let diff = TextDiff::from_lines(old, new);
-            let _ = write!(patch, "{}", diff.unified_diff().header(&old_name, &new_name));
-        }
-        _ => {
-            let _ = writeln!(patch, "Binary files {old_name} and {new_name} differ");
-        }
+        (Some(old), Some(new)) => add_text(patch, &old_name, &new_name, old, new),
+        _ => binary_patch(patch, old_data.as_deref(), new_data.as_deref(), same_mode),
     }
+}
+
+/// Adds the difference of two texts. Lines end with a line feed and with nothing else.
+fn add_text(patch: &mut String, old_name: &str, new_name: &str, old: &str, new: &str) {
+    let old: Vec<&str> = old.split_inclusive('\n').collect();
+    let new: Vec<&str> = new.split_inclusive('\n').collect();
+    let diff = TextDiff::configure().newline_terminated(true).diff_slices(&old, &new);
+    // Git reads a name with a space in it up to the tab.
+    let ends = |name: &str| if name.contains(' ') { format!("{name}\t") } else { name.to_owned() };
+    let _ = write!(patch, "{}", diff.unified_diff().header(&ends(old_name), &ends(new_name)));
 }
 
 /// Returns a side as text; a side that is not there is empty.
@@ -90,6 +116,8 @@ fn text(side: Option<&Side>) -> Option<&str> {
     match side {
         None => Some(""),
         Some(side) if side.data.len() > MAX_TEXT_BYTES || side.data.contains(&0) => None,
+        // The library that compares would take this for the end of a line.
+        Some(side) if side.data.ends_with(b"\r") => None,
         Some(side) => std::str::from_utf8(&side.data).ok(),
     }
 }
@@ -145,7 +173,14 @@ mod tests {
         new.write(".git/index", "y", 0o644).unwrap();
         assert_snapshot!(unified_diff(&old, &new), @r#"
         diff --git a/data.bin b/data.bin
-        Binary files a/data.bin and b/data.bin differ
+        index bdc955b7b2e610ad5a72302b139a2e6cb325519a..8835708590a9afa236e1bbad18df9d23de82ccd3 100644
+        GIT binary patch
+        literal 2
+        Jc${Nk0ssI600RI3
+
+        literal 2
+        Jc${Nk1ONa700IC2
+
         diff --git a/dir/empty.py b/dir/empty.py
         new file mode 100644
         diff --git a/dir/new.py b/dir/new.py

@@ -79,10 +79,11 @@ impl<'a> Changes<'a> {
     ///
     /// Fails if a file that changed in the sandbox has changed on the host as well; names them all.
     pub(super) fn check_host(&self) -> anyhow::Result<()> {
+        let Some(dir) = &self.copied.dir else { return Ok(()) };
         let touched: Vec<String> = self
             .list
             .iter()
-            .filter(|change| !self.is_as_copied(&self.copied.dir, change))
+            .filter(|change| !self.is_as_copied(dir, change))
             .map(|change| format!("`{}`", self.copied.host.join(&change.path).display()))
             .collect();
         anyhow::ensure!(
@@ -101,7 +102,8 @@ impl<'a> Changes<'a> {
     ///
     /// Fails if the host refuses a write.
     pub(super) fn apply(&self) -> anyhow::Result<()> {
-        let Copied { host, dir, base, .. } = self.copied;
+        let Copied { host, base, .. } = self.copied;
+        let Some(dir) = &self.copied.dir else { return Ok(()) };
         self.after
             .apply_to(base, dir)
             .with_context(|| format!("failed to write changes to `{}`", host.display()))

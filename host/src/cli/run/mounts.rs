@@ -59,7 +59,7 @@ impl FromStr for MountSpec {
 }
 
 /// Returns a guest path that is absolute, has no `.` or `..` and does not end with a slash.
-fn guest_path(path: &str) -> Result<String, String> {
+pub(in crate::cli) fn guest_path(path: &str) -> Result<String, String> {
     let Some(relative) = path.strip_prefix('/') else {
         return Err(format!("the guest path `{path}` is not absolute"));
     };
@@ -84,8 +84,8 @@ pub(super) struct Copied {
     pub(super) guest: String,
     /// The folder's path, for messages.
     pub(super) host: PathBuf,
-    /// The folder, open.
-    pub(super) dir: Dir,
+    /// The folder, open; none if it came from a snapshot.
+    pub(super) dir: Option<Dir>,
     /// What was in it.
     pub(super) base: Tree,
 }
@@ -105,13 +105,18 @@ pub(super) fn open(
         Mode::CopyOnWrite => {
             let base = import(&spec.host, &dir, skip_names)?;
             let mount = Mount::tree(&spec.guest, base.clone());
-            let copied = Copied { guest: spec.guest.clone(), host: spec.host.clone(), dir, base };
+            let (guest, host) = (spec.guest.clone(), spec.host.clone());
+            let copied = Copied { guest, host, dir: Some(dir), base };
             (mount, Some(copied))
         }
     })
 }
 
-fn import(host: &Path, dir: &Dir, skip_names: &[String]) -> anyhow::Result<Tree> {
+pub(in crate::cli) fn import(
+    host: &Path,
+    dir: &Dir,
+    skip_names: &[String],
+) -> anyhow::Result<Tree> {
     let options = ImportOptions { skip_names: skip_names.to_vec(), ..ImportOptions::default() };
     Tree::import(dir, &options)
         .with_context(|| format!("failed to read folder `{}`", host.display()))

@@ -1,6 +1,6 @@
 //! How a command ended: what `--json` prints, and the reason on stderr where it did not end by itself.
 
-use super::changes::ChangedPath;
+use super::{changes::ChangedPath, snapshots::Taken};
 use playpen_runtime::{Exit, LimitKind, Limits, Outcome, Usage};
 use serde::Serialize;
 
@@ -16,6 +16,8 @@ pub(super) struct Report {
     n_denied: u64,
     changes: Vec<ChangedPath>,
     applied: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<Taken>,
 }
 
 #[derive(Debug, Serialize)]
@@ -34,6 +36,7 @@ impl Report {
         n_denied: u64,
         changes: Vec<ChangedPath>,
         applied: bool,
+        snapshot: Option<Taken>,
     ) -> Self {
         Self {
             exit: exit_report(outcome.exit),
@@ -45,6 +48,7 @@ impl Report {
             n_denied,
             changes,
             applied,
+            snapshot,
         }
     }
 }
