@@ -16,6 +16,7 @@
 
 mod content;
 mod diff;
+mod ignore;
 mod inode;
 mod path_api;
 mod table;

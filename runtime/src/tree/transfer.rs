@@ -5,7 +5,9 @@
 //! guest cannot reach the other name; devices, sockets and FIFOs are refused, since opening one can
 //! block for ever.
 
-use super::{Content, Directory, EntryKind, Inode, Node, ROOT, Tree, path_api::join};
+use super::{
+    Content, Directory, EntryKind, Inode, Node, ROOT, Tree, ignore::Ignores, path_api::join,
+};
 use cap_std::fs::{
     Dir, DirBuilder, DirBuilderExt as _, MetadataExt as _, OpenOptions, OpenOptionsExt as _,
     PermissionsExt as _,
@@ -21,6 +23,9 @@ use thiserror::Error;
 pub struct ImportOptions {
     /// Names that are left out wherever they appear, as in `target` or `node_modules`.
     pub skip_names: Vec<String>,
+    /// Name of the files whose lines say what is left out of their folder and those below, written
+    /// as in a `.gitignore`. The files themselves are copied.
+    pub ignore_file: Option<String>,
     /// The most bytes of content to copy; answers a home directory given by mistake.
     pub max_bytes: u64,
     /// The most files, directories and links to copy.
@@ -28,9 +33,14 @@ pub struct ImportOptions {
 }
 
 impl Default for ImportOptions {
-    /// Nothing skipped, at most 2 GiB in 500,000 files.
+    /// Nothing skipped but what a `.playpenignore` says, at most 2 GiB in 500,000 files.
     fn default() -> Self {
-        Self { skip_names: vec![], max_bytes: 2 << 30, max_files: 500_000 }
+        Self {
+            skip_names: vec![],
+            ignore_file: Some(".playpenignore".to_owned()),
+            max_bytes: 2 << 30,
+            max_files: 500_000,
+        }
     }
 }
 
@@ -58,6 +68,16 @@ pub enum ImportError {
     Special {
         /// Path below the imported directory.
         path: String,
+    },
+    /// A line of an ignore file is no pattern.
+    #[error("line {line} of `{path}` is not a pattern: {reason}")]
+    Ignore {
+        /// Path of the ignore file below the imported directory.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
     },
     /// More than [`ImportOptions`] allow.
     #[error("failed to import: more than {max_bytes} bytes or {max_files} files (at `{path}`)")]
@@ -95,24 +115,36 @@ impl Tree {
     /// there is more than `options` allow.
     pub fn import(dir: &Dir, options: &ImportOptions) -> Result<Self, ImportError> {
         let mut tree = Self::new();
-        let mut pending = vec![(String::new(), ROOT)];
-        while let Some((path, ino)) = pending.pop() {
-            for (name, child_path) in list(dir, &path, options)? {
-                if tree.n_files >= options.max_files || tree.n_bytes > options.max_bytes {
-                    return Err(ImportError::TooLarge {
-                        path: child_path,
-                        max_bytes: options.max_bytes,
-                        max_files: options.max_files,
-                    });
+        let mut pending = vec![(String::new(), ROOT, Ignores::default())];
+        let mut directories = vec![];
+        while let Some((path, ino, above)) = pending.pop() {
+            let ignores = above.below(dir, &path, options)?;
+            for (name, child_path) in list(dir, &path, options, &ignores)? {
+                let too_large = || ImportError::TooLarge {
+                    path: child_path.clone(),
+                    max_bytes: options.max_bytes,
+                    max_files: options.max_files,
+                };
+                if tree.n_files >= options.max_files {
+                    return Err(too_large());
                 }
-                let (node, mode, modified) = read_node(dir, &child_path)?;
+                let room = options.max_bytes.saturating_sub(tree.n_bytes);
+                let (node, mode, modified) =
+                    read_node(dir, &child_path, room)?.ok_or_else(too_large)?;
                 let is_directory = matches!(node, Node::Directory(_));
                 let child = tree.create(ino, &name, node, mode, modified).map_err(|source| {
                     ImportError::Read { path: child_path.clone(), source: io::Error::other(source) }
                 })?;
                 if is_directory {
-                    pending.push((child_path, child));
+                    directories.push((child, modified));
+                    pending.push((child_path, child, ignores.clone()));
                 }
+            }
+        }
+        // What was made in a directory changed its time.
+        for (ino, modified) in directories {
+            if let Some(inode) = tree.inode_mut(ino) {
+                (inode.modified, inode.changed) = (modified, modified);
             }
         }
         Ok(tree)
@@ -168,24 +200,30 @@ fn list(
     dir: &Dir,
     path: &str,
     options: &ImportOptions,
+    ignores: &Ignores,
 ) -> Result<Vec<(String, String)>, ImportError> {
     let fail = |source| ImportError::Read { path: path.to_owned(), source };
     let place = if path.is_empty() { "." } else { path };
     let mut names = vec![];
     for entry in dir.read_dir(place).map_err(fail)? {
-        let name = entry.map_err(fail)?.file_name();
+        let entry = entry.map_err(fail)?;
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let name = entry.file_name();
         let Some(name) = name.to_str() else {
             return Err(ImportError::Name { path: join(path, &name.to_string_lossy()) });
         };
-        if !options.skip_names.iter().any(|skipped| skipped == name) {
-            names.push((name.to_owned(), join(path, name)));
+        let child_path = join(path, name);
+        let is_skipped = options.skip_names.iter().any(|skipped| skipped == name);
+        if !is_skipped && !ignores.ignore(&child_path, is_dir) {
+            names.push((name.to_owned(), child_path));
         }
     }
     names.sort();
     Ok(names)
 }
 
-fn read_node(dir: &Dir, path: &str) -> Result<(Node, u32, u64), ImportError> {
+/// Reads an entry; none if it is a file with more than `room` bytes.
+fn read_node(dir: &Dir, path: &str, room: u64) -> Result<Option<(Node, u32, u64)>, ImportError> {
     let fail = |source| ImportError::Read { path: path.to_owned(), source };
     let metadata = dir.symlink_metadata(path).map_err(fail)?;
     let kind = metadata.file_type();
@@ -198,15 +236,22 @@ fn read_node(dir: &Dir, path: &str) -> Result<(Node, u32, u64), ImportError> {
     } else if kind.is_file() {
         let mut bytes = vec![];
         // The file may have become a FIFO since: without blocking, opening one returns at once.
-        let mut file = dir.open_with(path, &read_options()).map_err(fail)?;
-        file.read_to_end(&mut bytes).map_err(fail)?;
+        let file = dir.open_with(path, &read_options()).map_err(fail)?;
+        if metadata.len() > room {
+            return Ok(None);
+        }
+        file.take(room.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+        if bytes.len() as u64 > room {
+            return Ok(None);
+        }
         Node::File(Content::Whole(bytes.into()))
     } else {
         return Err(ImportError::Special { path: path.to_owned() });
     };
     let seconds = u64::try_from(metadata.mtime()).unwrap_or(0);
     let nanos = u64::try_from(metadata.mtime_nsec()).unwrap_or(0);
-    Ok((node, metadata.mode(), seconds.saturating_mul(1_000_000_000) + nanos))
+    let modified = seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+    Ok(Some((node, metadata.mode(), modified)))
 }
 
 /// Options that open a regular file and cannot block on anything else.
@@ -358,6 +403,86 @@ mod tests {
             error.to_string(),
             "failed to import `pipe`: it is neither a file, a directory nor a link"
         );
+    }
+
+    #[test]
+    fn ignore_files_say_what_is_left_out_as_git_would() {
+        let (folder, dir) = folder();
+        let lines = "# comment\n*.pyc\n/build/\n!keep.pyc\ndocs/**/*.tmp\nbr{a,b}\n[0-9]x\nspaced\\ \n";
+        for (path, content) in [
+            (".gitignore", lines),
+            ("sub/.gitignore", "!again.pyc\nonly-here\n"),
+            ("a.pyc", ""),
+            ("keep.pyc", ""),
+            ("a.py", ""),
+            ("build/x", ""),
+            ("sub/build/x", ""),
+            ("sub/again.pyc", ""),
+            ("sub/other.pyc", ""),
+            ("sub/only-here", ""),
+            ("only-here", ""),
+            ("docs/a/b/c.tmp", ""),
+            ("docs/c.txt", ""),
+            ("spaced ", ""),
+            ("bra", ""),
+            ("br{a,b}", ""),
+            ("7x", ""),
+        ] {
+            if let Some((above, _)) = path.rsplit_once('/') {
+                dir.create_dir_all(above).unwrap();
+            }
+            dir.write(path, content).unwrap();
+        }
+        let git = |args: &[&str]| {
+            #[expect(clippy::disallowed_methods, reason = "git is the oracle")]
+            let mut command = std::process::Command::new("git");
+            let output = command.args(args).current_dir(folder.path()).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        git(&["init", "-q"]);
+        let listed = git(&["ls-files", "-o", "--exclude-standard", "-z"]);
+        let mut expected: Vec<&str> = listed.split_terminator('\0').collect();
+        expected.sort_unstable();
+        let options = ImportOptions {
+            ignore_file: Some(".gitignore".to_owned()),
+            skip_names: vec![".git".to_owned()],
+            ..ImportOptions::default()
+        };
+        let tree = Tree::import(&dir, &options).unwrap();
+        let files = tree.walk().into_iter().filter(|entry| entry.kind == EntryKind::File);
+        let mut found: Vec<String> = files.map(|entry| entry.path).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_line_that_is_no_pattern_is_named() {
+        let (_folder, dir) = folder();
+        dir.write(".playpenignore", "ok\n\n[z-a]\n").unwrap();
+        let error = Tree::import(&dir, &ImportOptions::default()).unwrap_err().to_string();
+        assert!(error.starts_with("line 3 of `.playpenignore` is not a pattern"), "{error}");
+    }
+
+    #[test]
+    fn a_file_over_the_bounds_is_refused_before_it_is_read() {
+        let (_folder, dir) = folder();
+        dir.create("huge").unwrap().set_len(1 << 40).unwrap();
+        let error = Tree::import(&dir, &ImportOptions::default()).unwrap_err();
+        assert!(matches!(error, ImportError::TooLarge { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn times_of_directories_are_kept() {
+        let (folder, dir) = folder();
+        dir.create_dir_all("a/b").unwrap();
+        dir.write("a/b/c", "1").unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        let file = std::fs::File::open(folder.path().join("a/b")).unwrap();
+        file.set_modified(time).unwrap();
+        let tree = Tree::import(&dir, &ImportOptions::default()).unwrap();
+        let inode = tree.inode(tree.find("a/b").unwrap().unwrap()).unwrap();
+        assert_eq!(inode.modified, 1_000_000_000_000_000_000);
     }
 
     #[test]
