@@ -13,6 +13,7 @@
 use crate::{
     image::{Entry, SigPipe},
     process::Process,
+    tool::HostTool,
     wasi,
 };
 use cap_std::fs::{
@@ -135,14 +136,21 @@ impl Drop for Inner {
 
 /// A module ready to be started.
 pub(crate) struct Program {
-    pub(crate) instance: InstancePre<Process>,
-    pub(crate) entry: Entry,
+    pub(crate) code: Code,
     pub(crate) sig_pipe: SigPipe,
+}
+
+/// What is run.
+pub(crate) enum Code {
+    /// A compiled module and where it begins.
+    Guest { instance: InstancePre<Process>, entry: Entry },
+    /// A function of the host.
+    Tool(Arc<dyn HostTool>),
 }
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Program").field("entry", &self.entry).finish_non_exhaustive()
+        f.debug_struct("Program").field("sig_pipe", &self.sig_pipe).finish_non_exhaustive()
     }
 }
 

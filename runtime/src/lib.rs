@@ -33,6 +33,7 @@ mod process;
 mod random;
 mod sandbox;
 pub mod store;
+mod tool;
 mod tree;
 mod vfs;
 mod wasi;
@@ -47,6 +48,7 @@ pub use self::{
     preinit::{PreinitError, preinit},
     process::{Exit, Incident, IncidentKind, TrapKind},
     sandbox::{Sandbox, SandboxBuilder, SandboxError, Snapshot},
+    tool::{HostTool, ToolCall, ToolFuture, ToolInput, ToolOutput},
     tree::{
         Change, ChangeKind, EntryKind, ExportError, ImportError, ImportOptions, Tree, TreeEntry,
         TreeError,

@@ -9,6 +9,7 @@ use crate::{
     limits::Limits,
     process::{Job, Kernel},
     random::Randomness,
+    tool::HostTool,
     tree::Tree,
     vfs::{Mount, MountError, Rule, Vfs, standard_devices},
 };
@@ -31,7 +32,16 @@ pub enum SandboxError {
         #[from]
         source: MountError,
     },
+    /// A tool has no name that a program can have.
+    #[error("`{name}` cannot be the name of a tool")]
+    Tool {
+        /// The name.
+        name: String,
+    },
 }
+
+/// Bytes of a tool's name at most: it stands in a file of a few bytes.
+const MAX_TOOL_NAME_BYTES: usize = 48;
 
 /// Describes a sandbox to be made; see [`Sandbox::builder`].
 pub struct SandboxBuilder {
@@ -39,6 +49,7 @@ pub struct SandboxBuilder {
     programs: Programs,
     mounts: Vec<Mount>,
     rules: Vec<Rule>,
+    tools: Vec<(String, Arc<dyn HostTool>)>,
     settings: Settings,
     sink: Option<Arc<dyn AuditSink>>,
 }
@@ -108,6 +119,13 @@ impl SandboxBuilder {
         self
     }
 
+    /// Adds a program that the host provides, at `/usr/local/bin/NAME`.
+    #[must_use]
+    pub fn tool(mut self, name: impl Into<String>, tool: Arc<dyn HostTool>) -> Self {
+        self.tools.push((name.into(), tool));
+        self
+    }
+
     /// Sends the record of every access somewhere; without a sink only denials are counted.
     #[must_use]
     pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
@@ -126,11 +144,29 @@ impl SandboxBuilder {
     ///
     /// # Errors
     ///
-    /// Fails if two mounts are at one place, or a mount point cannot be made.
-    pub fn build(self) -> Result<Sandbox, SandboxError> {
+    /// Fails if two mounts are at one place, a mount point cannot be made, or the name of a tool is
+    /// none.
+    pub fn build(mut self) -> Result<Sandbox, SandboxError> {
+        for (name, tool) in std::mem::take(&mut self.tools) {
+            self.place_tool(name, tool)?;
+        }
         let audit = Arc::new(AuditLog::new(self.sink, self.settings.level));
         let vfs = Vfs::new(self.mounts, self.rules, Arc::clone(&audit))?;
         Ok(Sandbox::new(self.engine, self.programs, vfs, audit, self.settings))
+    }
+}
+
+impl SandboxBuilder {
+    fn place_tool(&mut self, name: String, tool: Arc<dyn HostTool>) -> Result<(), SandboxError> {
+        let is_name = !name.is_empty() && name.len() <= MAX_TOOL_NAME_BYTES && !name.contains('/');
+        let stub = if is_name { self.programs.add_tool(&name, tool) } else { vec![] };
+        // The root is what every builder starts with.
+        let root = self.mounts.first_mut().and_then(Mount::tree_mut);
+        let placed = root.map(|root| root.write(&format!("usr/local/bin/{name}"), stub, 0o755));
+        match placed {
+            Some(Ok(())) if is_name => Ok(()),
+            _ => Err(SandboxError::Tool { name }),
+        }
     }
 }
 
@@ -196,6 +232,7 @@ impl Sandbox {
                 proc_self,
             ],
             rules: vec![],
+            tools: vec![],
             settings: Settings {
                 env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
                 cwd: "/".to_owned(),

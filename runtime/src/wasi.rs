@@ -27,6 +27,11 @@ mod poll;
 mod processes;
 mod sockets;
 
+pub(crate) use self::{
+    fds::size_of,
+    io::{poll_ready, read_at, write_at},
+};
+
 use self::guest::Guest;
 use crate::{
     errno::{Errno, SysResult},

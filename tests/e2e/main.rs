@@ -11,10 +11,12 @@ mod bad_input;
 mod cache;
 mod demo;
 mod escape;
+mod examples;
 mod model;
 mod python;
 mod run;
 mod shell;
+mod snapshot;
 mod suites;
 
 use playpen_e2e::{folder::Folder, program::Program};

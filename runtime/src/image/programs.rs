@@ -2,9 +2,10 @@
 
 use super::{Entry, ImageError, MODULES, ModuleRecord, SigPipe, read};
 use crate::{
-    engine::{Engine, ModuleError, Program},
+    engine::{Code, Engine, ModuleError, Program},
     errno::{Errno, SysResult},
     process::Process,
+    tool::HostTool,
 };
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,12 @@ use wasmtime::InstancePre;
 pub(crate) struct Programs {
     engine: Engine,
     by_name: Arc<BTreeMap<String, Slot>>,
+    /// What the host provides, by the name in the stub.
+    tools: BTreeMap<String, Arc<Program>>,
 }
+
+/// What the names of the host's programs begin with in stubs: no module has such a name.
+const TOOL: &str = "tool:";
 
 #[derive(Debug)]
 struct Slot {
@@ -54,7 +60,7 @@ impl Programs {
             let slot = slot(&name, record);
             (name, slot)
         });
-        Self { engine: engine.clone(), by_name: Arc::new(slots.collect()) }
+        Self { engine: engine.clone(), by_name: Arc::new(slots.collect()), tools: [].into() }
     }
 
     /// Makes a set from modules in memory.
@@ -66,11 +72,14 @@ impl Programs {
             program: OnceLock::new(),
         };
         let slots = modules.into_iter().map(|(name, wasm)| (name, slot(wasm)));
-        Self { engine: engine.clone(), by_name: Arc::new(slots.collect()) }
+        Self { engine: engine.clone(), by_name: Arc::new(slots.collect()), tools: [].into() }
     }
 
     /// Returns a module ready to start; the errors are those of `execve(2)`.
     pub(crate) fn load(&self, name: &str) -> SysResult<Arc<Program>> {
+        if let Some(tool) = self.tools.get(name) {
+            return Ok(Arc::clone(tool));
+        }
         let slot = self.by_name.get(name).ok_or(Errno::NOEXEC)?;
         let program = slot.program.get_or_init(|| match slot.program(&self.engine, name) {
             Ok(program) => Some(Arc::new(program)),
@@ -80,6 +89,15 @@ impl Programs {
             }
         });
         program.clone().ok_or(Errno::NOEXEC)
+    }
+
+    /// Adds a program of the host and returns the file that stands for it.
+    pub(crate) fn add_tool(&mut self, name: &str, tool: Arc<dyn HostTool>) -> Vec<u8> {
+        let module = format!("{TOOL}{name}");
+        let stub = super::stub(&module);
+        let program = Program { code: Code::Tool(tool), sig_pipe: SigPipe::Error };
+        self.tools.insert(module, Arc::new(program));
+        stub
     }
 
     pub(super) fn compile_all(&self) -> Result<(), ImageError> {
@@ -108,7 +126,8 @@ impl Slot {
                 }
             }
         };
-        Ok(Program { instance, entry: self.entry.clone(), sig_pipe: self.sig_pipe })
+        let code = Code::Guest { instance, entry: self.entry.clone() };
+        Ok(Program { code, sig_pipe: self.sig_pipe })
     }
 }
 

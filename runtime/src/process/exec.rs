@@ -8,17 +8,25 @@ use super::{
 use crate::{
     audit::{Decision, Event, NodeKind, Op},
     clock::computed,
-    engine::Program,
+    engine::{Code, Program},
     errno::{Errno, SysResult},
     fd::{Description, FdTable, Flags, Held, Kind, ROOT_FD},
     image::{Entry, SigPipe, stub_module},
     limits::LimitKind,
+    tool::{HostTool, ToolCall},
     vfs::{Actor, At, NodeId, ProgramFile},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
-use wasmtime::{Store, Trap};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+use wasmtime::{InstancePre, Store, Trap};
 use wasmtime_wasi::WasiCtxBuilder;
 
 /// What a process is started with. Nothing is inherited but what stands here.
@@ -44,6 +52,9 @@ const MAX_INTERPRETERS: usize = 4;
 
 /// Bytes of arguments and environment, as `ARG_MAX` of Linux.
 const MAX_ARGUMENT_BYTES: usize = 2 << 20;
+
+/// How a tool that panics ends: as a program that calls `abort`.
+const SIGABRT: u8 = 6;
 
 struct Found {
     module: String,
@@ -273,13 +284,34 @@ async fn counted<F: Future<Output = Status>>(
     .await
 }
 
+/// Runs a program of the host.
+async fn run_tool(tool: &dyn HostTool, call: ToolCall) -> Status {
+    let mut running = tool.run(call);
+    // A panic of a tool ends its process, and not the command that waits for it.
+    let step =
+        |cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Status::Code),
+            Err(_) => Poll::Ready(Status::Signal(SIGABRT)),
+        };
+    poll_fn(step).await
+}
+
 async fn run_instance(job: &Job, program: &Program, process: Process) -> Status {
+    let (instance, entry) = match &program.code {
+        Code::Guest { instance, entry } => (instance, entry),
+        Code::Tool(tool) => {
+            let call = ToolCall::new(&process);
+            // The tool holds the descriptors that it knows of; the others are closed.
+            drop(process);
+            return run_tool(&**tool, call).await;
+        }
+    };
     let actor = process.actor.clone();
     let mut store = Store::new(job.kernel.engine.wasmtime(), process);
     store.limiter(|process| process);
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
-    match call_entry(&mut store, program).await {
+    match call_entry(&mut store, instance, entry).await {
         Ok(code) => Status::Code(u8::try_from(code & 0xff).expect("masked to 8 bits")),
         Err(error) => {
             if let Some(Ended(status)) = error.downcast_ref::<Ended>() {
@@ -302,10 +334,14 @@ async fn run_instance(job: &Job, program: &Program, process: Process) -> Status 
     }
 }
 
-async fn call_entry(store: &mut Store<Process>, program: &Program) -> wasmtime::Result<i32> {
-    let instance = program.instance.instantiate_async(&mut *store).await?;
+async fn call_entry(
+    store: &mut Store<Process>,
+    instance: &InstancePre<Process>,
+    entry: &Entry,
+) -> wasmtime::Result<i32> {
+    let instance = instance.instantiate_async(&mut *store).await?;
     store.data_mut().memory = instance.get_memory(&mut *store, "memory");
-    match &program.entry {
+    match entry {
         Entry::Start => {
             let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
             start.call_async(&mut *store, ()).await?;

@@ -41,6 +41,16 @@ impl Mount {
     }
 }
 
+impl Mount {
+    /// Returns the tree that is mounted, if it is one.
+    pub(crate) fn tree_mut(&mut self) -> Option<&mut Tree> {
+        match &mut self.backing {
+            Backing::Tree(tree) => Some(tree),
+            Backing::Host(_) => None,
+        }
+    }
+}
+
 /// Why mounts do not make a namespace.
 #[derive(Debug, Error)]
 #[non_exhaustive]

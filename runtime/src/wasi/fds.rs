@@ -56,7 +56,7 @@ pub(super) fn allocate(
 ) -> SysResult<()> {
     let description = process.fd(fd)?;
     let end = offset.checked_add(len).ok_or(Errno::FBIG)?;
-    if end > size(&description)? { set_size(process, &description, end) } else { Ok(()) }
+    if end > size_of(&description)? { set_size(process, &description, end) } else { Ok(()) }
 }
 
 pub(super) fn close(_: &mut Guest<'_>, process: &mut Process, fd: u32) -> SysResult<()> {
@@ -202,7 +202,7 @@ pub(super) fn fdstat_set_flags(
     Ok(())
 }
 
-fn size(description: &Arc<Description>) -> SysResult<u64> {
+pub(crate) fn size_of(description: &Arc<Description>) -> SysResult<u64> {
     Ok(stat_of(description)?.size)
 }
 

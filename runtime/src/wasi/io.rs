@@ -5,7 +5,7 @@ use crate::{
     errno::{Errno, SysResult},
     fd::{Description, Kind, Moved, Readiness},
     image::SigPipe,
-    limits::LimitKind,
+    limits::{Budget, LimitKind},
     process::{Process, Status},
     tree::Device,
 };
@@ -61,7 +61,7 @@ pub(super) fn tell(
 }
 
 /// Reads from something that has positions.
-fn read_at(description: &Description, offset: u64, out: &mut [u8]) -> SysResult<usize> {
+pub(crate) fn read_at(description: &Description, offset: u64, out: &mut [u8]) -> SysResult<usize> {
     match &description.kind {
         Kind::File(held) => held.vfs.lock().read_at(held.node, offset, out),
         Kind::Host(file) => file.read_at(out, offset).map_err(|error| Errno::from_io(&error)),
@@ -201,16 +201,14 @@ fn read_device(
 }
 
 /// Writes to something that has positions.
-fn write_at(
-    process: &Process,
+pub(crate) fn write_at(
+    budget: &Budget,
     description: &Description,
     offset: u64,
     data: &[u8],
 ) -> SysResult<()> {
     match &description.kind {
-        Kind::File(held) => {
-            held.vfs.lock().write_at(&process.actor.budget, held.node, offset, data)
-        }
+        Kind::File(held) => held.vfs.lock().write_at(budget, held.node, offset, data),
         Kind::Host(file) => file.write_all_at(data, offset).map_err(|error| Errno::from_io(&error)),
         Kind::PipeWriter(_) | Kind::Capture(_) => Err(Errno::SPIPE),
         _ => Err(Errno::BADF),
@@ -226,7 +224,7 @@ fn write_buffers(
 ) -> SysResult<u32> {
     let mut total = 0_u32;
     for (at, len) in buffers {
-        match write_at(process, description, offset, guest.slice(*at, *len)?) {
+        match write_at(&process.actor.budget, description, offset, guest.slice(*at, *len)?) {
             // What went before stays written.
             Err(_) if total > 0 => break,
             result => result?,
@@ -325,7 +323,7 @@ fn try_write(
     Ok(Attempt::Finished(Ok(()).into()))
 }
 
-pub(super) fn poll_ready(
+pub(crate) fn poll_ready(
     description: &Description,
     readiness: Readiness,
     cx: &Context<'_>,
