@@ -3,6 +3,7 @@
 
 mod abuse;
 mod bench;
+mod kernel;
 
 use playpen_e2e::{folder::Folder, program::Program};
 use std::sync::{Mutex, MutexGuard, PoisonError};
