@@ -20,12 +20,12 @@ struct Watch {
 }
 
 impl AuditSink for Watch {
-    fn record(&self, event: &Event) {
+    fn record(&self, event: Event) {
         // The path of the node that was used, or would have been; not the path as it was asked for.
-        let path = event.resolved.clone().unwrap_or_default();
+        let path = event.resolved.as_deref().unwrap_or_default();
         println!("{:?} {:?} {path}", event.decision, event.op);
         if event.decision == Decision::Denied {
-            self.denied.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+            self.denied.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
         }
     }
 }

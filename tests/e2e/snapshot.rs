@@ -26,11 +26,17 @@ fn home() -> Home {
     Home { home, image }
 }
 
-/// Takes over the compiled code of the home that the image is in, or every test would spend a
-/// minute on compiling it.
+/// Takes over the compiled code of the home that is in use, or every test would spend a minute on
+/// compiling it.
 fn take_over_compiled(image: &Path, home: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
-    let compiled = image.ancestors().map(|folder| folder.join("compiled")).find(|it| it.is_dir());
+    let named = |name: &str| std::env::var_os(name).map(std::path::PathBuf::from);
+    let homes = image.ancestors().map(Path::to_owned).chain([
+        named("PLAYPEN_HOME").unwrap_or_default(),
+        named("XDG_CACHE_HOME").unwrap_or_default().join("playpen"),
+        named("HOME").unwrap_or_default().join(".cache/playpen"),
+    ]);
+    let compiled = homes.map(|home| home.join("compiled")).find(|it| it.is_dir());
     let Some(compiled) = compiled else { return };
     let target = home.join("compiled");
     fs_err::create_dir(&target).unwrap();

@@ -408,7 +408,8 @@ mod tests {
     #[test]
     fn ignore_files_say_what_is_left_out_as_git_would() {
         let (folder, dir) = folder();
-        let lines = "# comment\n*.pyc\n/build/\n!keep.pyc\ndocs/**/*.tmp\nbr{a,b}\n[0-9]x\nspaced\\ \n";
+        let lines =
+            "# comment\n*.pyc\n/build/\n!keep.pyc\ndocs/**/*.tmp\nbr{a,b}\n[0-9]x\nspaced\\ \n";
         for (path, content) in [
             (".gitignore", lines),
             ("sub/.gitignore", "!again.pyc\nonly-here\n"),
