@@ -21,6 +21,8 @@
 //!   read-only place.
 
 mod device;
+#[cfg(test)]
+mod differential;
 mod host_dir;
 mod mount;
 mod names;

@@ -151,7 +151,12 @@ impl Vfs {
         let place = self.locate(&ask)?;
         self.operate(&ask, &place, Want::Write, |vfs| {
             let Some(Found::Node(node)) = place.found else { return Err(Errno::NOENT) };
-            let (parent, name) = place.entry.as_ref().ok_or(Errno::BUSY)?;
+            let (parent, name) =
+                place.entry.as_ref().ok_or(if at.path.trim_end_matches('/').ends_with('.') {
+                    Errno::INVAL
+                } else {
+                    Errno::BUSY
+                })?;
             if !vfs.is_directory(node) {
                 return Err(Errno::NOTDIR);
             }

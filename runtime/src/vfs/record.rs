@@ -121,6 +121,10 @@ impl Vfs {
         let new = match self.resolve(to.dir, to.path, to.follow) {
             Ok(new) => new,
             Err(errno) => {
+                // What is to be linked is looked up whole before the new name is; what is to be
+                // renamed is not.
+                let is_missing = ask.op == Op::Link && old.found.is_none();
+                let errno = if is_missing { Errno::NOENT } else { errno };
                 self.note(ask, Some(&old), None, None, Some(errno));
                 return Err(errno);
             }

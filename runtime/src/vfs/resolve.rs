@@ -37,7 +37,7 @@ pub(crate) enum Found {
 pub(super) struct Place {
     /// Canonical path in the namespace; the root's is `/`.
     pub(super) path: String,
-    /// The directory that holds the last name, and that name; none at `/` and after a final `..`.
+    /// The directory that holds the last name, and that name; none at `/` and after a final `.` or `..`.
     pub(super) entry: Option<(NodeId, String)>,
     /// The mount that the place belongs to, which decides on rights.
     pub(super) mount: u16,
@@ -120,7 +120,13 @@ impl Vfs {
         }
         let last = path.rsplit('/').next().unwrap_or(path);
         let wants_directory = last.is_empty() || last == ".";
-        self.walk_to_end(walk, follow_last || wants_directory, wants_directory)
+        let mut place = self.walk_to_end(walk, follow_last || wants_directory, wants_directory)?;
+        if path.trim_end_matches('/').rsplit('/').next() == Some(".") {
+            // `new/.` is a name in a directory that is not there; `new/` may become one.
+            place.found.ok_or(Errno::NOENT)?;
+            place.entry = None;
+        }
+        Ok(place)
     }
 
     fn walk_to_end(
