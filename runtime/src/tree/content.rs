@@ -12,6 +12,9 @@ use std::{collections::BTreeMap, sync::Arc};
 /// gigabyte is 16,384 map entries.
 pub(crate) const CHUNK_BYTES: u64 = 64 * 1024;
 
+/// Bytes of holes that are filled with zeros for somebody who wants a file as a whole.
+const MAX_HOLE_BYTES: u64 = 1 << 30;
+
 #[derive(Clone, Debug)]
 enum Chunk {
     Shared(Bytes),
@@ -93,6 +96,24 @@ impl Content {
                 pieces.values().map(|piece| piece.0.bytes().len() as u64).sum()
             }
         }
+    }
+
+    /// Tells whether the file is too long to be held as one slice, for the holes that it has. Answers
+    /// TM-DISK-1: a sparse file of an exabyte that the host reads.
+    pub(crate) fn is_too_sparse(&self) -> bool {
+        self.len() - self.allocated().min(self.len()) > MAX_HOLE_BYTES
+    }
+
+    /// Tells whether two files have the same bytes; two that are too sparse to be looked at are the
+    /// same if their stretches are.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        if self.len() != other.len() {
+            return false;
+        }
+        if self.is_too_sparse() || other.is_too_sparse() {
+            return self.runs() == other.runs();
+        }
+        self.to_bytes() == other.to_bytes()
     }
 
     /// Copies bytes from `offset` on into `out`; returns how many, fewer than asked at the end.

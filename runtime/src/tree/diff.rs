@@ -50,9 +50,7 @@ impl Tree {
         }
         a.mode != b.mode
             || match (&a.node, &b.node) {
-                (Node::File(a), Node::File(b)) => {
-                    a.len() != b.len() || a.to_bytes() != b.to_bytes()
-                }
+                (Node::File(a), Node::File(b)) => !a.same_as(b),
                 (Node::Symlink(a), Node::Symlink(b)) => a != b,
                 (Node::Directory(_), Node::Directory(_)) => false,
                 (Node::Device(a), Node::Device(b)) => a != b,

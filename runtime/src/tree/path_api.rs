@@ -3,7 +3,7 @@
 //! Paths are relative to the tree's root and made of plain names: no `..`, no symlink is followed,
 //! so a link that a guest left behind cannot lead the host anywhere.
 
-use super::{Content, Ino, Inode, Node, ROOT, Tree};
+use super::{Content, Ino, Inode, Node, ROOT, Run, Tree};
 use crate::errno::Errno;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -89,9 +89,12 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// Fails if there is no regular file at `path`.
+    /// Fails if there is no regular file at `path`, or if it has holes of more than a gigabyte.
     pub fn read(&self, path: &str) -> Result<Bytes, TreeError> {
         match &self.found("read", path)?.node {
+            Node::File(content) if content.is_too_sparse() => {
+                Err(refused("read", path)(Errno::FBIG))
+            }
             Node::File(content) => Ok(content.to_bytes()),
             Node::Directory(_) => Err(refused("read", path)(Errno::ISDIR)),
             _ => Err(refused("read", path)(Errno::INVAL)),
@@ -230,6 +233,7 @@ impl Tree {
         for (path, ino) in self.walk_inodes() {
             let Some(inode) = self.inode(ino) else { continue };
             let (kind, data) = match &inode.node {
+                Node::File(content) if content.is_too_sparse() => (b's', sparse_digest(content)),
                 Node::File(content) => (b'f', content.to_bytes()),
                 Node::Directory(_) => (b'd', Bytes::new()),
                 Node::Symlink(target) => (b'l', Bytes::copy_from_slice(target.as_bytes())),
@@ -264,6 +268,18 @@ impl Tree {
         }
         Ok((ino, last))
     }
+}
+
+/// Returns a digest of a file that is too sparse to be read: of its stretches.
+fn sparse_digest(content: &Content) -> Bytes {
+    let mut hasher = blake3::Hasher::new();
+    for run in content.runs() {
+        match run {
+            Run::Data(bytes) => hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes),
+            Run::Hole(n_bytes) => hasher.update(&n_bytes.to_be_bytes()),
+        };
+    }
+    Bytes::copy_from_slice(hasher.finalize().as_bytes())
 }
 
 pub(crate) fn join(above: &str, name: &str) -> String {

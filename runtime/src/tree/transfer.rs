@@ -6,14 +6,14 @@
 //! block for ever.
 
 use super::{
-    Content, Directory, EntryKind, Inode, Node, ROOT, Tree, ignore::Ignores, path_api::join,
+    Content, Directory, EntryKind, Inode, Node, ROOT, Run, Tree, ignore::Ignores, path_api::join,
 };
 use cap_std::fs::{
     Dir, DirBuilder, DirBuilderExt as _, MetadataExt as _, OpenOptions, OpenOptionsExt as _,
     PermissionsExt as _,
 };
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
     sync::Arc,
 };
 use thiserror::Error;
@@ -286,7 +286,7 @@ fn write_node_io(dir: &Dir, path: &str, inode: &Inode) -> io::Result<()> {
             if existing.is_some_and(|kind| kind.is_dir()) {
                 remove_entry(dir, path)?;
             }
-            write_file(dir, path, &content.to_bytes(), inode.mode & 0o777)
+            write_file(dir, path, content, inode.mode & 0o777)
         }
         Node::Symlink(target) => {
             remove_entry(dir, path)?;
@@ -298,20 +298,34 @@ fn write_node_io(dir: &Dir, path: &str, inode: &Inode) -> io::Result<()> {
 
 /// Writes a file under a temporary name beside its own and renames it: what was there stays whole
 /// until all of the new content is on the disk, and a link is replaced, not written through.
-fn write_file(dir: &Dir, path: &str, data: &[u8], mode: u32) -> io::Result<()> {
+fn write_file(dir: &Dir, path: &str, content: &Content, mode: u32) -> io::Result<()> {
     let above = path.rsplit_once('/').map_or(".", |(above, _)| above);
     let temporary = format!("{above}/.playpen-{}", std::process::id());
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
     let mut file = dir.open_with(&temporary, &options)?;
-    let written = file
-        .write_all(data)
+    let written = write_content(&mut file, content)
         .and_then(|()| file.set_permissions(cap_std::fs::Permissions::from_mode(mode)))
         .and_then(|()| dir.rename(&temporary, dir, path));
     if written.is_err() {
         let _removed = dir.remove_file(&temporary);
     }
     written
+}
+
+/// Writes what was ever written, and leaves holes as holes.
+fn write_content(file: &mut cap_std::fs::File, content: &Content) -> io::Result<()> {
+    for run in content.runs() {
+        match run {
+            Run::Data(bytes) => file.write_all(bytes)?,
+            Run::Hole(n_bytes) => {
+                file.seek(io::SeekFrom::Current(
+                    i64::try_from(n_bytes).map_err(io::Error::other)?,
+                ))?;
+            }
+        }
+    }
+    file.set_len(content.len())
 }
 
 /// Removes what is at `path`, if anything: replacing never writes through a link.
@@ -471,6 +485,26 @@ mod tests {
         dir.create("huge").unwrap().set_len(1 << 40).unwrap();
         let error = Tree::import(&dir, &ImportOptions::default()).unwrap_err();
         assert!(matches!(error, ImportError::TooLarge { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_sparse_file_of_a_petabyte_costs_the_host_nothing() {
+        let mut tree = Tree::new();
+        tree.write("sparse", "start", 0o644).unwrap();
+        let ino = tree.find("sparse").unwrap().unwrap();
+        tree.set_len(ino, 1 << 50, 0).unwrap();
+        assert!(tree.read("sparse").is_err());
+        let mut other = tree.clone();
+        other.write_at(ino, 1 << 49, b"x", 0).unwrap();
+        assert_ne!(tree.digest(), other.digest());
+        assert_eq!(tree.diff(&other).len(), 1);
+        assert_eq!(tree.diff(&tree.clone()), []);
+        let (folder, dir) = folder();
+        tree.set_len(ino, 1 << 40, 0).unwrap();
+        tree.export(&dir).unwrap();
+        use std::os::unix::fs::MetadataExt as _;
+        let file = std::fs::metadata(folder.path().join("sparse")).unwrap();
+        assert_eq!((file.len(), file.blocks() < 100), (1 << 40, true));
     }
 
     #[test]
