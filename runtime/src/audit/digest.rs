@@ -36,7 +36,7 @@ impl ContentDigest {
     pub fn hash(&self) -> blake3::Hash {
         match &self.0 {
             Inner::Known(hash) => *hash,
-            Inner::Held(content) => blake3::hash(&content.to_bytes()),
+            Inner::Held(content) => content.hash(),
         }
     }
 

@@ -116,6 +116,23 @@ impl Content {
         self.to_bytes() == other.to_bytes()
     }
 
+    /// Returns the hash of the bytes; of one that is too sparse to be looked at, of its stretches.
+    pub(crate) fn hash(&self) -> blake3::Hash {
+        if !self.is_too_sparse() {
+            return blake3::hash(&self.to_bytes());
+        }
+        let mut hasher = blake3::Hasher::new();
+        for run in self.runs() {
+            match run {
+                Run::Data(bytes) => {
+                    hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes)
+                }
+                Run::Hole(n_bytes) => hasher.update(&n_bytes.to_be_bytes()),
+            };
+        }
+        hasher.finalize()
+    }
+
     /// Copies bytes from `offset` on into `out`; returns how many, fewer than asked at the end.
     pub(crate) fn read_at(&self, offset: u64, out: &mut [u8]) -> usize {
         let left = self.len().saturating_sub(offset);

@@ -3,7 +3,7 @@
 //! Paths are relative to the tree's root and made of plain names: no `..`, no symlink is followed,
 //! so a link that a guest left behind cannot lead the host anywhere.
 
-use super::{Content, Ino, Inode, Node, ROOT, Run, Tree};
+use super::{Content, Ino, Inode, Node, ROOT, Tree};
 use crate::errno::Errno;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -233,7 +233,9 @@ impl Tree {
         for (path, ino) in self.walk_inodes() {
             let Some(inode) = self.inode(ino) else { continue };
             let (kind, data) = match &inode.node {
-                Node::File(content) if content.is_too_sparse() => (b's', sparse_digest(content)),
+                Node::File(content) if content.is_too_sparse() => {
+                    (b's', Bytes::copy_from_slice(content.hash().as_bytes()))
+                }
                 Node::File(content) => (b'f', content.to_bytes()),
                 Node::Directory(_) => (b'd', Bytes::new()),
                 Node::Symlink(target) => (b'l', Bytes::copy_from_slice(target.as_bytes())),
@@ -268,18 +270,6 @@ impl Tree {
         }
         Ok((ino, last))
     }
-}
-
-/// Returns a digest of a file that is too sparse to be read: of its stretches.
-fn sparse_digest(content: &Content) -> Bytes {
-    let mut hasher = blake3::Hasher::new();
-    for run in content.runs() {
-        match run {
-            Run::Data(bytes) => hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes),
-            Run::Hole(n_bytes) => hasher.update(&n_bytes.to_be_bytes()),
-        };
-    }
-    Bytes::copy_from_slice(hasher.finalize().as_bytes())
 }
 
 pub(crate) fn join(above: &str, name: &str) -> String {

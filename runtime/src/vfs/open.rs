@@ -56,8 +56,8 @@ pub(crate) struct ProgramFile {
     pub(crate) flagged: bool,
 }
 
-/// How much of a program in a directory of the host is read to tell what it is.
-const MAX_PROGRAM_HEAD_BYTES: u64 = 4096;
+/// How much of a program is read to tell what it is.
+const MAX_PROGRAM_HEAD_BYTES: usize = 4096;
 
 impl OpenFlags {
     /// Returns what the descriptor will be good for.
@@ -194,7 +194,12 @@ impl Vfs {
         }
         let content = match &self.mounted(node).backing {
             Backing::Tree(tree) => match tree.inode(node.ino).map(|inode| &inode.node) {
-                Some(Node::File(content)) => content.to_bytes(),
+                Some(Node::File(content)) => {
+                    let mut head = vec![0; MAX_PROGRAM_HEAD_BYTES];
+                    let n_bytes = content.read_at(0, &mut head);
+                    head.truncate(n_bytes);
+                    head.into()
+                }
                 _ => return Err(Errno::ACCES),
             },
             Backing::Host(dir) => {
@@ -202,7 +207,7 @@ impl Vfs {
                 let path = dir.path_of(node.ino).ok_or(Errno::NOENT)?;
                 let file = dir.open(&path, true, false, None, false)?;
                 let mut head = vec![];
-                let read = file.take(MAX_PROGRAM_HEAD_BYTES).read_to_end(&mut head);
+                let read = file.take(MAX_PROGRAM_HEAD_BYTES as u64).read_to_end(&mut head);
                 read.map_err(|error| Errno::from_io(&error))?;
                 head.into()
             }
