@@ -35,8 +35,6 @@ pub(crate) enum Unknown {
     Fatal,
     /// `error: invalid option: --x`, 129.
     Invalid,
-    /// Kept among the operands.
-    Keep,
 }
 
 /// An option as it was given.
@@ -148,7 +146,7 @@ impl Parser<'_> {
             None => (long, None),
         };
         let Some((opt, no)) = self.find_long(name)? else {
-            return self.complain(word, &format!("unknown option `{name}'"), parsed);
+            return Err(self.complaint(word, &format!("unknown option `{name}'")));
         };
         let value =
             match (opt.2, attached) {
@@ -204,7 +202,7 @@ impl Parser<'_> {
         }
         for (at, letter) in letters.char_indices() {
             let Some(opt) = self.all().find(|opt| opt.0 == letter && letter != ' ') else {
-                return self.complain(word, &format!("unknown switch `{letter}'"), parsed);
+                return Err(self.complaint(word, &format!("unknown switch `{letter}'")));
             };
             let after = &letters[at + letter.len_utf8()..];
             let attached = (!after.is_empty()).then(|| after.to_owned());
@@ -227,18 +225,13 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn complain(&self, word: &str, text: &str, parsed: &mut Words) -> Outcome<()> {
-        let fail: Fail = match self.unknown {
+    fn complaint(&self, word: &str, text: &str) -> Fail {
+        match self.unknown {
             Unknown::Option => usage(text, self.usage),
             Unknown::Fatal => fatal(format!("unrecognized argument: {word}")),
             Unknown::Invalid => {
                 plain(129, format!("error: invalid option: {word}\nusage: {}", self.usage))
             }
-            Unknown::Keep => {
-                parsed.operands.push(word.to_owned());
-                return Ok(());
-            }
-        };
-        Err(fail)
+        }
     }
 }

@@ -24,7 +24,6 @@ pub(crate) enum Kind {
 pub(crate) struct Meta {
     pub(crate) kind: Kind,
     pub(crate) executable: bool,
-    pub(crate) permissions: u32,
     pub(crate) size: u64,
     pub(crate) modified: (i64, u32),
     pub(crate) changed: (i64, u32),
@@ -56,7 +55,6 @@ pub(crate) fn lstat(path: &Path) -> io::Result<Meta> {
     Ok(Meta {
         kind: kind(meta.mode()),
         executable: meta.mode() & 0o100 != 0,
-        permissions: meta.mode() & 0o7777,
         size: meta.size(),
         modified: (meta.mtime(), meta.mtime_nsec() as u32),
         changed: (meta.ctime(), meta.ctime_nsec() as u32),
@@ -145,7 +143,6 @@ pub(crate) fn lstat(path: &Path) -> io::Result<Meta> {
     Ok(Meta {
         kind: kind(mode),
         executable: mode & 0o100 != 0,
-        permissions: mode & 0o7777,
         size: out[4],
         modified: time(out[6]),
         changed: time(out[7]),

@@ -264,7 +264,6 @@ impl Restoring<'_> {
             };
             if !same || work.find_straight(&item.path).is_none() {
                 let entry = work.write(&item.path, item.mode, item.id)?;
-                written = true;
                 if self.index {
                     stage.put(&entry)?;
                 }

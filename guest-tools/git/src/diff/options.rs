@@ -109,13 +109,10 @@ pub(crate) struct Options {
     pub(crate) words: Words,
     pub(crate) word_regexp: Option<Rc<Regexp>>,
     pub(crate) without_content_of_deleted: bool,
-    pub(crate) follow: bool,
     /// Shown instead of `+`, `-` and blank.
     pub(crate) indicators: [u8; 3],
     pub(crate) output: Option<String>,
-    pub(crate) order_only: bool,
-    pub(crate) ignore_modules: bool,
-    /// Announced files are shown as new in the working tree.
+    /// What stands before each line.
     pub(crate) line_prefix: String,
 }
 
@@ -152,11 +149,8 @@ impl Default for Options {
             words: Words::No,
             word_regexp: None,
             without_content_of_deleted: false,
-            follow: false,
             indicators: *b"+- ",
             output: None,
-            order_only: false,
-            ignore_modules: false,
             line_prefix: String::new(),
         }
     }

@@ -271,7 +271,10 @@ impl Reader {
                     Some("porcelain") => Style::Porcelain,
                     Some("none") => Style::No,
                     Some(other) => {
-                        return Err(plain(129, format!("error: bad --word-diff argument: {other}")));
+                        return Err(plain(
+                            129,
+                            format!("error: bad --word-diff argument: {other}"),
+                        ));
                     }
                 };
                 self.formats().patch = true;

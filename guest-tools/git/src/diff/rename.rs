@@ -18,8 +18,6 @@ const MOST_EQUAL: usize = 100;
 struct Source {
     side: Rc<Side>,
     pieces: Option<Pieces>,
-    /// What the source is in the list of pairs.
-    deleted: bool,
 }
 
 struct Target {
@@ -114,11 +112,11 @@ impl Finder<'_> {
                 if pair.broken && pair.score == 0 {
                     old.used.set(old.used.get() + 1);
                 }
-                self.sources.push(Source { side: old.clone(), pieces: None, deleted: true });
+                self.sources.push(Source { side: old.clone(), pieces: None });
             }
             (Some(old), Some(_)) if copies => {
                 old.used.set(old.used.get() + 1);
-                self.sources.push(Source { side: old.clone(), pieces: None, deleted: false });
+                self.sources.push(Source { side: old.clone(), pieces: None });
             }
             _ => {}
         }

@@ -201,7 +201,9 @@ impl<'a> Printer<'a> {
         }
         if formats.patch {
             let (_, patches) = out::capture(|| {
-                changes.iter().for_each(|change| drop(combined::print(&self.diff, change, dense)))
+                for change in &changes {
+                    combined::print(&self.diff, change, dense);
+                }
             });
             if !text.is_empty() && !patches.is_empty() {
                 text.push(b'\n');

@@ -61,10 +61,6 @@ impl Style {
     pub(crate) fn separates(&self) -> bool {
         !matches!(self.format, Format::Oneline | Format::User(_, true))
     }
-
-    pub(crate) fn is_email(&self) -> bool {
-        matches!(self.format, Format::Email | Format::Mboxrd)
-    }
 }
 
 /// The format of a name, or of `format:...`; `None` if there is none.
@@ -178,10 +174,6 @@ fn long(commit: &Commit<'_>, context: &Context<'_>) -> Vec<u8> {
     let end = out.iter().rposition(|b| !b.is_ascii_whitespace()).map_or(0, |at| at + 1);
     out.truncate(end);
     out.push(b'\n');
-    if short {
-        out.push(b'\n');
-        out.pop();
-    }
     out
 }
 
