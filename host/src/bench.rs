@@ -2,12 +2,15 @@
 //!
 //! Both sides take turns, so that whatever else the machine does falls on both alike: the ratio is
 //! what is promised, the times are not. Each measurement is a whole execution, from the call to the
-//! end of the program with its output read.
+//! end of the program with its output read; the outputs of both sides have to be the same.
 
+mod case;
 mod native;
 
+use bytes::Bytes;
+use case::Case;
 use native::NativeProgram;
-use playpen_runtime::{Engine, Image, RunError, Sandbox, SandboxError};
+use playpen_runtime::{Engine, Image, Mount, RunError, Sandbox, SandboxError, Tree};
 use serde::Serialize;
 use std::{
     num::NonZeroU32,
@@ -16,37 +19,17 @@ use std::{
 };
 use thiserror::Error;
 
+pub use case::Bench;
 pub use native::NativeError;
 
 /// Executions on each side before anything is counted: code, caches and pools become warm.
-const N_WARM_UP: u32 = 5;
+const N_WARM_UP: u32 = 2;
 
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bench {
-    /// A trivial tool against a static native program.
-    Exec,
-    /// `python -c "print(1)"` against a native CPython.
-    Python,
-}
+/// Forks in one measurement: a single one is too short for a clock.
+const N_FORKS: u32 = 1000;
 
-impl Bench {
-    /// Returns the name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exec => "exec",
-            Self::Python => "python",
-        }
-    }
-
-    /// Returns the command in the sandbox and what it prints.
-    fn command(self) -> (&'static str, &'static [&'static str], &'static str) {
-        match self {
-            Self::Exec => ("true", &[], ""),
-            Self::Python => ("python", &["-c", "print(1)"], "1\n"),
-        }
-    }
-}
+/// Where the tree is in the sandbox.
+const POINT: &str = "/workspace";
 
 /// What of the host the native sides need.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +38,10 @@ pub struct Machine {
     pub cc: Option<PathBuf>,
     /// The CPython that the image builder made for this machine.
     pub native_python: Option<PathBuf>,
+    /// The folder that searches and copies work on, on the native side.
+    pub folder: Option<PathBuf>,
+    /// The same folder as a tree.
+    pub tree: Option<Tree>,
 }
 
 /// One side's measurements.
@@ -70,12 +57,17 @@ pub struct Series {
     pub p10_us: f64,
     /// One in ten was slower than this, in microseconds.
     pub p90_us: f64,
+    /// Megabytes (10^6 bytes) a second at the median, where data goes through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mb_per_s: Option<f64>,
 }
 
 /// Both sides of a bench.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The bench.
+    /// The bench's name.
+    pub bench: String,
+    /// The comparison's name.
     pub name: String,
     /// The sandbox's side.
     pub sandbox: Series,
@@ -90,10 +82,10 @@ pub struct Comparison {
 #[non_exhaustive]
 pub enum BenchError {
     /// The native side cannot run.
-    #[error("failed to run the native side of bench `{bench}`")]
+    #[error("failed to run the native side of bench `{case}`")]
     Native {
-        /// The bench.
-        bench: &'static str,
+        /// The comparison.
+        case: &'static str,
         /// Why.
         #[source]
         source: NativeError,
@@ -104,23 +96,34 @@ pub enum BenchError {
     /// The command cannot be started in the sandbox.
     #[error("failed to run the sandbox's side of a bench")]
     Run(#[from] RunError),
-    /// A command did something else than it should, so that its time means nothing.
-    #[error("`{program}` in the sandbox ended with {exit} and wrote `{output}`")]
-    Wrong {
-        /// The program.
-        program: &'static str,
+    /// A command failed, so that its time means nothing.
+    #[error("`{case}` in the sandbox ended with {exit} and wrote `{output}`")]
+    Failed {
+        /// The comparison.
+        case: &'static str,
         /// How it ended.
         exit: String,
-        /// What it wrote.
+        /// What it wrote to its standard error.
         output: String,
+    },
+    /// The sides did different things, so that their times cannot be compared.
+    #[error("the sides of bench `{case}` differ: the sandbox wrote `{ours}`, the host `{theirs}`")]
+    Differ {
+        /// The comparison.
+        case: &'static str,
+        /// What was written in the sandbox.
+        ours: String,
+        /// What was written on the host.
+        theirs: String,
     },
 }
 
-/// Measures both sides `n` times in turn; `on_step` is called after each turn.
+/// Measures both sides of each comparison of a bench `n` times in turn; `on_step` is called after
+/// each turn.
 ///
 /// # Errors
 ///
-/// Fails if one of the sides cannot run, or does something else than it should.
+/// Fails if one of the sides cannot run, or if they do different things.
 pub async fn compare(
     bench: Bench,
     engine: &Engine,
@@ -128,46 +131,97 @@ pub async fn compare(
     machine: &Machine,
     n: NonZeroU32,
     on_step: impl Fn(),
+) -> Result<Vec<Comparison>, BenchError> {
+    let mut builder = Sandbox::builder(engine, image);
+    if let Some(tree) = machine.tree.clone().filter(|_| bench.needs_tree()) {
+        builder = builder.mount(Mount::tree(POINT, tree)).cwd(POINT);
+    }
+    let sandbox = builder.build()?;
+    let mut comparisons = vec![];
+    for case in bench.cases() {
+        comparisons.push(compare_case(bench, case, &sandbox, machine, n, &on_step).await?);
+    }
+    Ok(comparisons)
+}
+
+/// Returns how many turns [`compare`] takes.
+pub fn n_steps(bench: Bench, n: NonZeroU32) -> u64 {
+    u64::from(n.get()) * bench.cases().len() as u64
+}
+
+async fn compare_case(
+    bench: Bench,
+    case: &Case,
+    sandbox: &Sandbox,
+    machine: &Machine,
+    n: NonZeroU32,
+    on_step: impl Fn(),
 ) -> Result<Comparison, BenchError> {
-    let native = NativeProgram::new(bench, machine)
-        .map_err(|source| BenchError::Native { bench: bench.name(), source })?;
-    let sandbox = Sandbox::builder(engine, image).build()?;
+    let fail = |source| BenchError::Native { case: case.name, source };
+    let native = NativeProgram::new(case, machine).map_err(fail)?;
     let (mut ours, mut theirs) = (vec![], vec![]);
     for round in 0..n.get() + N_WARM_UP {
-        let native_took =
-            native.run().map_err(|source| BenchError::Native { bench: bench.name(), source })?;
-        let sandbox_took = execute(bench, &sandbox).await?;
+        let (native_took, native_output) = native.run().map_err(fail)?;
+        let (took, output) = execute(case, sandbox, machine).await?;
+        if output != native_output {
+            let [ours, theirs] =
+                [&output[..], &native_output].map(|text| String::from_utf8_lossy(text).into_owned());
+            return Err(BenchError::Differ { case: case.name, ours, theirs });
+        }
         if round >= N_WARM_UP {
             theirs.push(native_took);
-            ours.push(sandbox_took);
+            ours.push(took);
             on_step();
         }
     }
-    let (program, args, _) = bench.command();
-    let what = [&[program], args].concat().join(" ");
-    let (sandbox, native) = (series(what, ours), series(native.what(), theirs));
+    let what = case.command().map_or_else(
+        || "fork of a tree in memory".to_owned(),
+        |(program, args)| [&[program], args.as_slice()].concat().join(" "),
+    );
+    let sandbox = series(what, ours, case.bytes);
+    let native = series(native.what(), theirs, case.bytes);
     let native_over_sandbox = native.median_us / sandbox.median_us;
-    Ok(Comparison { name: bench.name().to_owned(), sandbox, native, native_over_sandbox })
+    let (bench, name) = (bench.name().to_owned(), case.name.to_owned());
+    Ok(Comparison { bench, name, sandbox, native, native_over_sandbox })
 }
 
-async fn execute(bench: Bench, sandbox: &Sandbox) -> Result<Duration, BenchError> {
-    let (program, args, expected) = bench.command();
+async fn execute(
+    case: &Case,
+    sandbox: &Sandbox,
+    machine: &Machine,
+) -> Result<(Duration, Bytes), BenchError> {
+    let Some((program, args)) = case.command() else {
+        return Ok((time_of_fork(machine.tree.as_ref()), Bytes::new()));
+    };
     let started = Instant::now();
-    let outcome = sandbox.command(program).args(args.iter().copied()).output().await?;
+    let outcome = sandbox.command(program).args(args).output().await?;
     let took = started.elapsed();
-    if outcome.exit.is_success() && outcome.stdout == expected {
-        return Ok(took);
+    if outcome.exit.is_success() {
+        return Ok((took, outcome.stdout));
     }
-    let output = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    Err(BenchError::Wrong { program, exit: outcome.exit.to_string(), output })
+    let output = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    Err(BenchError::Failed { case: case.name, exit: outcome.exit.to_string(), output })
 }
 
-fn series(what: String, mut times: Vec<Duration>) -> Series {
+/// Returns the time of one fork, from many that all live at once.
+fn time_of_fork(tree: Option<&Tree>) -> Duration {
+    let empty = Tree::new();
+    let tree = tree.unwrap_or(&empty);
+    let started = Instant::now();
+    let forks: Vec<Tree> = (0..N_FORKS).map(|_| tree.clone()).collect();
+    let took = started.elapsed();
+    std::hint::black_box(forks);
+    took / N_FORKS
+}
+
+fn series(what: String, mut times: Vec<Duration>, bytes: Option<u64>) -> Series {
     times.sort_unstable();
     let n = u32::try_from(times.len()).unwrap_or(u32::MAX);
     let (median_us, p10_us, p90_us) =
         (quantile(&times, 50), quantile(&times, 10), quantile(&times, 90));
-    Series { what, n, median_us, p10_us, p90_us }
+    #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
+    let mb_per_s = bytes.map(|bytes| bytes as f64 / median_us);
+    Series { what, n, median_us, p10_us, p90_us, mb_per_s }
 }
 
 /// Returns the time that `percent` of the sorted times stay below, in microseconds.
@@ -191,6 +245,13 @@ mod tests {
     #[test]
     fn a_series_sorts_its_times() {
         let times = [9, 1, 5].map(Duration::from_micros).to_vec();
-        assert!((series("x".to_owned(), times).median_us - 5.0).abs() < 1e-6);
+        assert!((series("x".to_owned(), times, None).median_us - 5.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn bytes_in_a_microsecond_are_megabytes_in_a_second() {
+        let times = vec![Duration::from_millis(2)];
+        let speed = series("x".to_owned(), times, Some(1_000_000)).mb_per_s;
+        assert!((speed.unwrap() - 500.0).abs() < 1e-6, "{speed:?}");
     }
 }

@@ -1,11 +1,15 @@
 //! The native counterparts: programs of the host, started with `posix_spawn` and waited for.
 #![expect(clippy::disallowed_methods, reason = "the native side of a bench runs on the host")]
 
-use super::{Bench, Machine};
+use super::{
+    Machine,
+    case::{Case, Work},
+};
 use std::{
+    ffi::OsString,
     io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -21,8 +25,8 @@ pub enum NativeError {
     /// There is no CPython of the same version to compare with.
     #[error("there is no native CPython in the home; `playpen image build` makes it")]
     NoPython,
-    /// A folder for the static program cannot be made.
-    #[error("failed to make a folder for a static program")]
+    /// A folder for the comparison cannot be made, or not emptied.
+    #[error("failed to make or empty a folder for a bench")]
     Folder(#[source] io::Error),
     /// A program cannot be started.
     #[error("failed to start `{}`", program.display())]
@@ -49,28 +53,62 @@ pub enum NativeError {
 #[derive(Debug)]
 pub(super) struct NativeProgram {
     program: PathBuf,
-    args: &'static [&'static str],
-    expected: &'static str,
+    args: Vec<OsString>,
     what: String,
-    /// Where the program is, if it was made for this bench.
-    _folder: Option<TempDir>,
+    /// Where the program starts.
+    cwd: Option<PathBuf>,
+    /// The folder made for this comparison: of the program, or for what it writes.
+    folder: Option<TempDir>,
+    /// Whether each execution leaves a folder `copy` behind that has to go.
+    copies: bool,
 }
 
 impl NativeProgram {
-    /// Finds or makes the counterpart of a bench.
-    pub(super) fn new(bench: Bench, machine: &Machine) -> Result<Self, NativeError> {
-        let (_, args, expected) = bench.command();
-        let (program, what, folder) = match bench {
-            Bench::Python => {
-                let python = machine.native_python.clone().ok_or(NativeError::NoPython)?;
-                (python, "native CPython of the same sources".to_owned(), None)
-            }
-            Bench::Exec => match machine.cc.as_deref().map(static_program).transpose()?.flatten() {
-                Some((folder, program)) => (program, "static C program".to_owned(), Some(folder)),
-                None => (PathBuf::from("/bin/true"), "/bin/true (dynamic)".to_owned(), None),
-            },
+    /// Finds or makes the counterpart of a comparison.
+    pub(super) fn new(case: &Case, machine: &Machine) -> Result<Self, NativeError> {
+        let plain = |program: PathBuf, args: &[&str], what: &str| Self {
+            program,
+            args: args.iter().map(OsString::from).collect(),
+            what: what.to_owned(),
+            cwd: None,
+            folder: None,
+            copies: false,
         };
-        Ok(Self { program, args, expected, what, _folder: folder })
+        match case.work {
+            Work::Nothing => {
+                Ok(match machine.cc.as_deref().map(static_program).transpose()?.flatten() {
+                    Some((folder, program)) => {
+                        Self { folder: Some(folder), ..plain(program, &[], "static C program") }
+                    }
+                    None => plain(PathBuf::from("/bin/true"), &[], "/bin/true (dynamic)"),
+                })
+            }
+            Work::Shell(line) => {
+                let bash = plain(PathBuf::from("bash"), &["-c", line], &format!("bash -c {line}"));
+                Ok(Self { cwd: machine.folder.clone(), ..bash })
+            }
+            Work::Python(program) => {
+                let python = machine.native_python.clone().ok_or(NativeError::NoPython)?;
+                Ok(plain(python, &["-c", program], "native CPython of the same sources"))
+            }
+            Work::Fork => Self::copy(machine),
+        }
+    }
+
+    /// Copies the folder of the machine with `cp -a`.
+    fn copy(machine: &Machine) -> Result<Self, NativeError> {
+        let source = machine.folder.as_ref().ok_or(NativeError::NoPython)?;
+        let folder = tempfile::tempdir().map_err(NativeError::Folder)?;
+        let target = folder.path().join("copy");
+        let args = vec!["-a".into(), source.into(), target.into()];
+        Ok(Self {
+            program: PathBuf::from("cp"),
+            args,
+            what: "cp -a of its folder".to_owned(),
+            cwd: None,
+            folder: Some(folder),
+            copies: true,
+        })
     }
 
     /// Says what is executed.
@@ -79,19 +117,21 @@ impl NativeProgram {
     }
 
     /// Executes the program once, with its output read as the sandbox reads it.
-    pub(super) fn run(&self) -> Result<Duration, NativeError> {
+    pub(super) fn run(&self) -> Result<(Duration, Vec<u8>), NativeError> {
+        let fail = |source| NativeError::Start { program: self.program.clone(), source };
         let started = Instant::now();
         let mut command = Command::new(&self.program);
-        command.args(self.args).stdin(Stdio::null()).stderr(Stdio::null());
-        let (status, stdout) = if self.expected.is_empty() {
-            command.stdout(Stdio::null()).status().map(|status| (status, vec![]))
-        } else {
-            command.output().map(|output| (output.status, output.stdout))
+        command.args(&self.args).stdin(Stdio::null()).stderr(Stdio::null()).env("LC_ALL", "C");
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
         }
-        .map_err(|source| NativeError::Start { program: self.program.clone(), source })?;
+        let Output { status, stdout, .. } = command.output().map_err(fail)?;
         let took = started.elapsed();
-        if status.success() && stdout == self.expected.as_bytes() {
-            return Ok(took);
+        if let Some(folder) = self.folder.as_ref().filter(|_| self.copies) {
+            fs_err::remove_dir_all(folder.path().join("copy")).map_err(NativeError::Folder)?;
+        }
+        if status.success() {
+            return Ok((took, stdout));
         }
         Err(NativeError::Wrong {
             program: self.program.clone(),

@@ -1,9 +1,15 @@
 //! `playpen bench`: our figures beside native ones, measured in one run.
 
 use super::{Status, session::Session, table::table};
-use crate::bench::{self, Bench, Comparison};
+use crate::bench::{self, Bench, Comparison, Machine, Series};
+use anyhow::Context as _;
+use cap_std::{ambient_authority, fs::Dir};
 use clap::ValueEnum;
-use std::num::NonZeroU32;
+use playpen_runtime::{ImportOptions, Tree};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
 
 /// Measure the sandbox beside its native counterpart
 ///
@@ -11,51 +17,89 @@ use std::num::NonZeroU32;
 /// are worth comparing between machines.
 ///
 /// `exec` starts a trivial tool in a warm sandbox of this process, against starting and waiting for a
-/// static program natively; `python` runs `python -c "print(1)"` against the CPython of the same
-/// version that `playpen image build` made for this machine.
+/// static program natively. `spawn` runs lines of shell against bash and the tools of this machine:
+/// a shell by itself, 200 commands, searches in a tree of files. `pipe` sends 1 GiB from one process
+/// to another. `python` runs `python -c "print(1)"` against the CPython of the same version that
+/// `playpen image build` made for this machine. `fork` takes forks of the tree against copying it.
 ///
-/// With `--json`, prints a list with one object for each bench: `name`, `sandbox` and `native` (each
-/// with `what`, `n`, `median_us`, `p10_us`, `p90_us`), and `native_over_sandbox`.
+/// With `--json`, prints a list with one object for each comparison: `bench`, `name`, `sandbox` and
+/// `native` (each with `what`, `n`, `median_us`, `p10_us`, `p90_us`, and `mb_per_s` where data goes
+/// through), and `native_over_sandbox`.
 #[derive(Debug, clap::Args)]
 pub(super) struct BenchArgs {
     /// What to measure
     bench: Which,
 
-    /// Measurements on each side
-    #[arg(long, short, value_name = "N", default_value = "50")]
-    n: NonZeroU32,
+    /// Measurements on each side [default: 50 for what is short, 5 to 10 for what is not]
+    #[arg(long, short, value_name = "N")]
+    n: Option<NonZeroU32>,
+
+    /// The folder that `spawn` searches and `fork` copies [default: Python's standard library]
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Which {
     /// A trivial tool against a static native program
     Exec,
+    /// Shells and what they start, against bash and the tools of this machine
+    Spawn,
+    /// 1 GiB from one process to another
+    Pipe,
     /// `python -c "print(1)"` against a native CPython
     Python,
+    /// Forks of a tree of files, against copies
+    Fork,
     /// All of them
     All,
 }
 
+impl Which {
+    fn benches(self) -> Vec<Bench> {
+        let one = match self {
+            Self::Exec => Bench::Exec,
+            Self::Spawn => Bench::Spawn,
+            Self::Pipe => Bench::Pipe,
+            Self::Python => Bench::Python,
+            Self::Fork => Bench::Fork,
+            Self::All => return Bench::ALL.to_vec(),
+        };
+        vec![one]
+    }
+}
+
 /// Measures and prints.
 pub(super) async fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<Status> {
-    let benches: &[Bench] = match args.bench {
-        Which::Exec => &[Bench::Exec],
-        Which::Python => &[Bench::Python],
-        Which::All => &[Bench::Exec, Bench::Python],
-    };
     let (engine, image) = session.image(None).await?;
-    let native_python = playpen_image::native_python(&session.home()?);
-    let machine = bench::Machine { cc: session.env.find_program("cc"), native_python };
+    let benches = args.bench.benches();
+    let machine = machine(session, args, benches.iter().any(|bench| bench.needs_tree()))?;
     let mut comparisons = vec![];
     for bench in benches {
-        let bar = session.printer.bar(args.n.get().into(), bench.name());
-        let measured =
-            bench::compare(*bench, &engine, &image, &machine, args.n, || bar.inc(1)).await;
+        let n = args.n.unwrap_or(bench.rounds());
+        let bar = session.printer.bar(bench::n_steps(bench, n), bench.name());
+        let measured = bench::compare(bench, &engine, &image, &machine, n, || bar.inc(1)).await;
         bar.finish_and_clear();
-        comparisons.push(measured?);
+        comparisons.extend(measured?);
     }
     print(session, &comparisons);
     Ok(Status::Done)
+}
+
+/// Finds what the native sides need.
+fn machine(session: &Session, args: &BenchArgs, needs_tree: bool) -> anyhow::Result<Machine> {
+    let native_python = playpen_image::native_python(&session.home()?);
+    let library = native_python.as_deref().and_then(|python| python.parent()?.parent());
+    let library = library.map(|prefix| prefix.join("lib/python3.13"));
+    let folder = args.tree.clone().or(library).filter(|_| needs_tree);
+    let tree = folder.as_deref().map(import).transpose()?;
+    Ok(Machine { cc: session.env.find_program("cc"), native_python, folder, tree })
+}
+
+fn import(folder: &Path) -> anyhow::Result<Tree> {
+    let failed = || format!("failed to read folder `{}`", folder.display());
+    let dir = Dir::open_ambient_dir(folder, ambient_authority()).with_context(failed)?;
+    Tree::import(&dir, &ImportOptions::default()).with_context(failed)
 }
 
 fn print(session: &Session, comparisons: &[Comparison]) {
@@ -63,19 +107,31 @@ fn print(session: &Session, comparisons: &[Comparison]) {
         return session.printer.json(&comparisons);
     }
     let mut table = table(["bench", "side", "what", "median", "10 %", "90 %", "native / sandbox"]);
-    for Comparison { name, sandbox, native, native_over_sandbox } in comparisons {
+    for Comparison { name, sandbox, native, native_over_sandbox, .. } in comparisons {
         for (side, series) in [("sandbox", sandbox), ("native", native)] {
-            let micros = |value: f64| format!("{value:.0} us");
             table.add_row([
                 name.clone(),
                 side.to_owned(),
-                series.what.clone(),
-                micros(series.median_us),
-                micros(series.p10_us),
-                micros(series.p90_us),
+                format!("{}{}", series.what, speed(series)),
+                duration(series.median_us),
+                duration(series.p10_us),
+                duration(series.p90_us),
                 if side == "sandbox" { format!("{native_over_sandbox:.1}") } else { String::new() },
             ]);
         }
     }
     session.printer.result(table);
+}
+
+fn speed(series: &Series) -> String {
+    series.mb_per_s.map_or_else(String::new, |speed| format!(" ({speed:.0} MB/s)"))
+}
+
+/// Shows microseconds with three digits or more.
+fn duration(micros: f64) -> String {
+    match micros {
+        ..10.0 => format!("{micros:.2} us"),
+        10.0..10_000.0 => format!("{micros:.0} us"),
+        _ => format!("{:.0} ms", micros / 1e3),
+    }
 }
