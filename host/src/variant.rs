@@ -31,14 +31,22 @@ use crate::{
 };
 
 pub mod baseline;
+mod bug;
+pub mod commit0;
+pub mod desk;
 pub mod edits;
 mod error;
 pub mod instance;
 pub mod mutants;
 pub mod packages;
 pub mod procedural;
+pub(crate) mod prompts;
 pub mod repository;
+pub mod source;
+pub mod stage;
 pub mod suite;
+pub mod swe;
+pub mod swt;
 
 pub use error::VariantError;
 
@@ -63,5 +71,7 @@ impl ChatModel for NoModel {
     }
 }
 
+#[cfg(test)]
+mod run_tests;
 #[cfg(test)]
 mod tests;

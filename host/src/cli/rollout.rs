@@ -5,11 +5,14 @@ use super::{
     model::ModelArgs,
     session::Session,
     table::{count, duration, table},
+    variant::{VariantLimits, make_variants, variant_config},
     watch::Watch,
 };
 use crate::{
     agent::AgentBudget,
+    context::Context,
     rollout::{self, LoadedProject, RolloutConfig, RolloutReport, TaskReport, TaskState},
+    variant::{commit0::Commit0, source::Source, stage::Variant, swe::Swe, swt::Swt},
 };
 use std::path::{Path, PathBuf};
 
@@ -47,6 +50,25 @@ pub(super) struct RolloutArgs {
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     max_agent_tokens: u64,
 
+    /// Afterwards, put bugs into the finished code and have them repaired from a report
+    #[arg(long)]
+    swe: bool,
+
+    /// Afterwards, put bugs into the finished code and have tests written that show them
+    #[arg(long)]
+    swt: bool,
+
+    /// Afterwards, have the library written again from stubs
+    #[arg(long)]
+    commit0: bool,
+
+    /// Attempts at the library
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "commit0")]
+    num_iterations: u32,
+
+    #[command(flatten)]
+    variants: VariantLimits,
+
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -79,7 +101,32 @@ pub(super) async fn run(session: &Session, args: &RolloutArgs) -> anyhow::Result
     let watch = Watch::new(session.printer.clone());
     let report = rollout::rollout(&ctx, &config, &watch).await?;
     print(session, &report);
+    if report.n_solved() > 0 {
+        variants(session, args, &ctx, &config, &report).await?;
+    }
     Ok(if report.n_solved() > 0 { Status::Done } else { Status::No })
+}
+
+/// Makes the variants that were asked for.
+async fn variants(
+    session: &Session,
+    args: &RolloutArgs,
+    ctx: &Context,
+    config: &RolloutConfig,
+    report: &RolloutReport,
+) -> anyhow::Result<()> {
+    let commit0 = Commit0 { n_iterations: args.num_iterations };
+    let all: [(bool, &dyn Variant); 3] =
+        [(args.swe, &Swe), (args.swt, &Swt), (args.commit0, &commit0)];
+    let wanted: Vec<&dyn Variant> =
+        all.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, variant)| variant).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let source = Source::load(&report.run_folder)?;
+    let config = variant_config(config, args.variants, &args.model);
+    make_variants(session, ctx, &config, &source, &wanted).await?;
+    Ok(())
 }
 
 fn print(session: &Session, report: &RolloutReport) {

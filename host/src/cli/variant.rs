@@ -2,15 +2,26 @@
 
 use super::{
     Status,
+    model::ModelArgs,
     session::Session,
     table::{duration, table},
     watch::Watch,
 };
-use crate::variant::{
-    instance::{self, CheckReport},
-    offline_context, packages,
-    procedural::{self, Procedural, ProceduralConfig},
-    repository::Repository,
+use crate::{
+    context::Context,
+    rollout::RolloutConfig,
+    variant::{
+        commit0::Commit0,
+        desk::VariantConfig,
+        instance::{self, CheckReport},
+        offline_context, packages,
+        procedural::{self, Procedural, ProceduralConfig},
+        repository::Repository,
+        source::Source,
+        stage::{self, Variant, VariantReport},
+        swe::Swe,
+        swt::Swt,
+    },
 };
 use clap::Subcommand;
 use std::{path::PathBuf, time::Duration};
@@ -24,8 +35,72 @@ pub(super) struct VariantArgs {
 
 #[derive(Debug, Subcommand)]
 enum VariantCommand {
+    Swe(SweArgs),
+    Swt(SwtArgs),
+    Commit0(Commit0Args),
     Procedural(ProceduralArgs),
     Check(CheckArgs),
+}
+
+/// Bugs put into a finished run, to be repaired from a user's report
+///
+/// For each solved task a bug is thought up and put in; at least one test must fail with it. An agent that sees
+/// neither tests nor history repairs it; what it leaves is verified with the original tests.
+///
+/// Exits with 0 if at least one trajectory is kept, with 1 if none is.
+#[derive(Debug, clap::Args)]
+struct SweArgs {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Bugs put into a finished run, to be reproduced by tests
+///
+/// As `swe`, but the tests that see the bug are taken out, and an agent writes tests that fail because of it. They
+/// are run on the code with the bug and on the code without it.
+#[derive(Debug, clap::Args)]
+struct SwtArgs {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The library of a finished run, to be written again from stubs
+///
+/// The bodies of all functions are taken out; signatures, docstrings and tests stay. Each attempt is scored by the
+/// part of the tests that pass; one that passes all of them is kept.
+#[derive(Debug, clap::Args)]
+struct Commit0Args {
+    #[command(flatten)]
+    run: RunArgs,
+
+    /// Attempts at the library
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    num_iterations: u32,
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// Folder of one run, as `playpen rollout` makes it
+    #[arg(long, value_name = "DIR")]
+    runtime_folder: PathBuf,
+
+    #[command(flatten)]
+    limits: VariantLimits,
+
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// How far work on variants may go.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct VariantLimits {
+    /// Bugs that are tried for one task
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    max_bugs: u32,
+
+    /// Attempts at the solution of each
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    max_attempts: u32,
 }
 
 /// Make bugs without a model, in any Python project with tests that pass
@@ -101,9 +176,91 @@ struct CheckArgs {
 /// Makes or checks tasks.
 pub(super) async fn run(session: &Session, args: &VariantArgs) -> anyhow::Result<Status> {
     match &args.command {
+        VariantCommand::Swe(args) => variants(session, &args.run, &[&Swe]).await,
+        VariantCommand::Swt(args) => variants(session, &args.run, &[&Swt]).await,
+        VariantCommand::Commit0(args) => {
+            let commit0 = Commit0 { n_iterations: args.num_iterations };
+            variants(session, &args.run, &[&commit0]).await
+        }
         VariantCommand::Procedural(args) => make(session, args).await,
         VariantCommand::Check(args) => check(session, args).await,
     }
+}
+
+async fn variants(
+    session: &Session,
+    args: &RunArgs,
+    wanted: &[&dyn Variant],
+) -> anyhow::Result<Status> {
+    let name = args.model.name(session)?;
+    let source = Source::load(&args.runtime_folder)?;
+    let ctx = args.model.context(session).await?;
+    let usual = RolloutConfig::new(&args.runtime_folder, &args.runtime_folder, &name);
+    let config = variant_config(&usual, args.limits, &args.model);
+    make_variants(session, &ctx, &config, &source, wanted).await
+}
+
+/// Returns how variants are worked on beside a rollout with `usual`.
+pub(super) fn variant_config(
+    usual: &RolloutConfig,
+    limits: VariantLimits,
+    model: &ModelArgs,
+) -> VariantConfig {
+    VariantConfig {
+        model_name: usual.model_name.clone(),
+        temperature: model.temperature,
+        max_tokens: model.max_tokens,
+        seed: usual.seed,
+        budget: usual.implementer.clone(),
+        max_bugs: limits.max_bugs,
+        max_attempts: limits.max_attempts,
+        verify: usual.verify,
+    }
+}
+
+/// Makes variants of a run one after the other, and reports what came of each item.
+pub(super) async fn make_variants(
+    session: &Session,
+    ctx: &Context,
+    config: &VariantConfig,
+    source: &Source,
+    wanted: &[&dyn Variant],
+) -> anyhow::Result<Status> {
+    let mut n_kept = 0;
+    for variant in wanted {
+        let watch = Watch::new(session.printer.clone());
+        let report = stage::make(ctx, config, source, *variant, &watch).await?;
+        n_kept += report.n_kept();
+        print_variant(session, &report, source);
+    }
+    Ok(if n_kept > 0 { Status::Done } else { Status::No })
+}
+
+fn print_variant(session: &Session, report: &VariantReport, source: &Source) {
+    let printer = &session.printer;
+    if printer.is_json() {
+        printer.json_line(&serde_json::json!({ "event": "report", "report": report }));
+        return;
+    }
+    let mut items = table([report.variant, "kept", "attempts", "refused", "score"]);
+    for (item, outcome) in &report.items {
+        let score = outcome.score.map(|score| format!("{}/{}", score.n_passed, score.n_wanted));
+        items.add_row([
+            item.clone(),
+            if outcome.kept { "yes" } else { "no" }.to_owned(),
+            outcome.n_attempts.to_string(),
+            outcome.refused.len().to_string(),
+            score.unwrap_or_default(),
+        ]);
+    }
+    printer.result(items);
+    let folder = source.folder.join("variants").join(report.variant);
+    printer.status(format_args!(
+        "{} of {} kept; records and trajectories: {}",
+        report.n_kept(),
+        report.items.len(),
+        folder.display()
+    ));
 }
 
 async fn make(session: &Session, args: &ProceduralArgs) -> anyhow::Result<Status> {

@@ -4,7 +4,10 @@ use playpen_runtime::{ExportError, ImportError, RunError, SandboxError, TreeErro
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-use crate::{record::RecordError, verify::CheckError};
+use crate::{
+    model::ModelError, prompt::PromptError, record::RecordError, rollout::ProjectError,
+    verify::CheckError,
+};
 
 /// Why work on variants stopped. A candidate that is refused is none of these.
 #[derive(Debug, Error)]
@@ -110,6 +113,21 @@ pub enum VariantError {
         #[source]
         source: serde_json::Error,
     },
+    /// The folder holds no project that could be worked on.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// No task of the run is solved.
+    #[error("no task of the run in `{}` is solved", path.display())]
+    NothingSolved {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// A prompt could not be made.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// The model could not be asked.
+    #[error("the model could not be asked")]
+    Model(#[from] ModelError),
     /// A part of the work was given up.
     #[error("a part of the work broke off")]
     Join(#[from] tokio::task::JoinError),
@@ -128,6 +146,9 @@ impl VariantError {
                 "only pure-Python packages with wheels can be used; a folder of your own with packages goes \
                  to `--packages`"
                     .to_owned(),
+            ),
+            Self::NothingSolved { .. } => Some(
+                "`--runtime-folder` names the folder of one run, as `playpen rollout` tells it".to_owned(),
             ),
             Self::Record(error) => error.hint(),
             _ => None,

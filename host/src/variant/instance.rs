@@ -36,7 +36,7 @@ mod check;
 pub use check::{CheckReport, InstanceCheck, check};
 
 /// When instances were made, as far as they tell: the time of their base commits.
-const CREATED_AT: &str = "2026-01-01T00:00:00Z";
+pub(super) const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 /// Failures that a problem statement tells of.
 const MAX_TOLD_FAILURES: usize = 5;
@@ -212,15 +212,19 @@ async fn base(
     }
     let message = format!("Import {} {}", repository.name, repository.version);
     let committed = git::commit(ctx, &shown, &message, 0).await?;
-    let text = |path: &str| {
-        committed.read(path).map(|data| String::from_utf8_lossy(&data).trim().to_owned())
-    };
+    let commit = commit_of(&committed)?;
+    Ok(Base { shown, committed, commit })
+}
+
+/// Returns the commit that a repository is at.
+pub(super) fn commit_of(tree: &Tree) -> Result<String, VariantError> {
+    let text =
+        |path: &str| tree.read(path).map(|data| String::from_utf8_lossy(&data).trim().to_owned());
     let head = text(".git/HEAD")?;
-    let commit = match head.strip_prefix("ref: ") {
+    Ok(match head.strip_prefix("ref: ") {
         Some(name) => text(&format!(".git/{name}"))?,
         None => head,
-    };
-    Ok(Base { shown, committed, commit })
+    })
 }
 
 /// Returns the project as it came, with the bug.

@@ -14,6 +14,9 @@ pub(super) fn samples() -> BTreeMap<String, Value> {
     add(&mut samples, &["shared/mission", "shared/sandbox"], &serde_json::Map::new());
     propose(&mut samples);
     rollout(&mut samples);
+    for template in crate::variant::prompts::samples::TEMPLATES {
+        add_pair(&mut samples, template, &crate::variant::prompts::samples::variables());
+    }
     samples
 }
 
