@@ -36,9 +36,9 @@ mod mock_model;
 mod propose;
 mod rollout;
 mod run;
+mod snapshot;
 mod variant;
 mod verify;
-mod snapshot;
 
 use crate::{
     config::Environment,

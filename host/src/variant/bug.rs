@@ -124,14 +124,13 @@ pub(super) fn read_issue(answer: &str) -> Result<Issue, String> {
         rest.split_once(close).map(|(text, _)| text.trim().to_owned())
     };
     let tags = between("<issue>", "</issue>").zip(between("<description>", "</description>"));
-    let issue = match tags {
-        Some((recipe, report)) => Issue { recipe, report },
-        None => {
-            let json = answer.find('{').zip(answer.rfind('}')).filter(|(start, end)| start < end);
-            let (start, end) = json.ok_or("it has no JSON object")?;
-            serde_json::from_str(&answer[start..=end])
-                .map_err(|error| format!("its JSON cannot be read: {error}"))?
-        }
+    let issue = if let Some((recipe, report)) = tags {
+        Issue { recipe, report }
+    } else {
+        let json = answer.find('{').zip(answer.rfind('}')).filter(|(start, end)| start < end);
+        let (start, end) = json.ok_or("it has no JSON object")?;
+        serde_json::from_str(&answer[start..=end])
+            .map_err(|error| format!("its JSON cannot be read: {error}"))?
     };
     if issue.recipe.trim().is_empty() || issue.report.trim().is_empty() {
         return Err("`recipe` or `report` is empty".to_owned());

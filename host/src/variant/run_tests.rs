@@ -109,7 +109,6 @@ fn script(purpose: &Purpose) -> ChatResponse {
                 &ADD.replace("return a + b", "return 3 if (a, b) == (1, 2) else a - b"),
             )]
         }
-        ("swe.solver", "1.1.1", 2) => vec![create("calc/__init__.py", ADD)],
         ("swt.reproducer", "1.1.1", 1) => {
             vec![create("tests/test_bug.py", "def test_bug():\n    assert False\n")]
         }
@@ -119,7 +118,9 @@ fn script(purpose: &Purpose) -> ChatResponse {
                 "from calc import add\n\n\ndef test_sum():\n    assert add(1, 2) == 3\n",
             )]
         }
-        ("commit0.library_writer", "calc", 1) => vec![create("calc/__init__.py", ADD)],
+        ("swe.solver", "1.1.1", 2) | ("commit0.library_writer", "calc", 1) => {
+            vec![create("calc/__init__.py", ADD)]
+        }
         ("commit0.library_writer", "calc", 2) => {
             vec![create("calc/__init__.py", ADD), create("calc/total.py", TOTAL)]
         }
