@@ -345,9 +345,6 @@ impl Log {
                 "remotes" => ("refs/remotes/", pattern),
                 _ => ("refs/", pattern.strip_prefix("refs/").unwrap_or(pattern)),
             };
-            if kind == "all" {
-                self.wanted.starts.extend(place.head_id());
-            }
             for (name, id) in refs::all(place)? {
                 let Some(short) = name.strip_prefix(start) else { continue };
                 let rules = crate::wildmatch::Rules::default();
@@ -364,6 +361,9 @@ impl Log {
                 {
                     self.wanted.starts.push(commit.id());
                 }
+            }
+            if kind == "all" {
+                self.wanted.starts.extend(place.head_id());
             }
         }
         Ok(())
