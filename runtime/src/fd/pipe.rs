@@ -145,6 +145,16 @@ impl PipeWriter {
         state.wait(cx);
         Poll::Pending
     }
+
+    /// Waits until the last reader has closed.
+    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.0.lock();
+        if state.n_readers == 0 {
+            return Poll::Ready(());
+        }
+        state.wait(cx);
+        Poll::Pending
+    }
 }
 
 impl Drop for PipeReader {
@@ -215,8 +225,11 @@ mod tests {
         assert_eq!(reader.try_read(&mut out), Moved::Bytes(4));
         assert_eq!(reader.try_read(&mut out), Moved::Closed);
         let (reader, writer) = pipe();
+        let cx = Context::from_waker(std::task::Waker::noop());
+        assert!(writer.poll_closed(&cx).is_pending());
         drop(reader);
         assert_eq!(writer.try_write(b"x"), Moved::Closed);
+        assert!(writer.poll_closed(&cx).is_ready());
     }
 
     #[tokio::test]

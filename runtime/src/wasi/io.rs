@@ -331,6 +331,8 @@ pub(crate) fn poll_ready(
     match (&description.kind, readiness) {
         (Kind::PipeReader(pipe), Readiness::Read) => pipe.poll_ready(cx),
         (Kind::PipeWriter(pipe), Readiness::Write) => pipe.poll_ready(cx),
+        // Nothing ever comes out of the end that bytes go into; who asks waits for the other end to close.
+        (Kind::PipeWriter(pipe), Readiness::Read) => pipe.poll_closed(cx),
         _ => Poll::Ready(()),
     }
 }
