@@ -34,8 +34,9 @@ def skipped_ids():
 
 
 def plain(nodeid):
-    """An id without what differs from run to run: the addresses of objects."""
-    return re.sub(r"0x[0-9a-fA-F]{6,}", "0x", nodeid)
+    """An id without what differs from run to run: the addresses of objects, and the time of day."""
+    nodeid = re.sub(r"0x[0-9a-fA-F]{6,}", "0x", nodeid)
+    return re.sub(r"\b\d\d:\d\d:\d\d(\.\d+)?", "HH:MM:SS", nodeid)
 
 
 open_report()

@@ -21,7 +21,7 @@ use playpen_e2e::suites::{
 };
 use playpen_image::{BuildOptions, ImageSpec, Silent};
 use playpen_runtime::{Engine, EngineConfig, Image};
-use std::{path::PathBuf, process::ExitCode, sync::Mutex, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Mutex, time::Duration};
 use tokio::runtime::{Handle, Runtime};
 
 /// Run the test suites of real packages natively and in the sandbox
@@ -63,6 +63,7 @@ struct Bench {
     engine: Engine,
     image: Image,
     native_python: PathBuf,
+    programs: BTreeSet<String>,
     fetcher: Fetcher,
     timeouts: Timeouts,
     output: Option<PathBuf>,
@@ -99,12 +100,15 @@ impl Bench {
             suite: Duration::from_secs(args.timeout),
             test: Duration::from_secs(args.test_timeout),
         };
-        Ok(Self { engine, image, native_python, fetcher, timeouts, output: args.output.clone() })
+        let programs = Sandboxed::programs(&image);
+        let output = args.output.clone();
+        Ok(Self { engine, image, native_python, programs, fetcher, timeouts, output })
     }
 
     fn compare(&self, package: &Package, handle: &Handle) -> anyhow::Result<Comparison> {
         let fetched = self.fetcher.fetch(package)?;
-        let native_side = Native { python: &self.native_python, fetched: &fetched };
+        let (python, programs) = (&self.native_python, &self.programs);
+        let native_side = Native { python, fetched: &fetched, programs };
         let sandbox_side = Sandboxed::new(&self.engine, &self.image, handle.clone(), &fetched)?;
         let mut native = run::run(&native_side, package, self.timeouts, false)?;
         if native.refused_options() {

@@ -15,7 +15,7 @@ use std::{
 const IMAGE_REQUIREMENTS: &str = include_str!("../../../guest-tools/python/requirements.txt");
 
 /// Changes when what is kept does.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// A package that is ready to be tested.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ fn only_folder(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Returns the name in a requirement, as indexes compare it.
-fn name_of(requirement: &str) -> String {
+pub(super) fn name_of(requirement: &str) -> String {
     let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
     plain(&requirement[..end.unwrap_or(requirement.len())])
 }

@@ -8,6 +8,7 @@ use crate::program::Program;
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -25,6 +26,8 @@ pub struct Native<'a> {
     pub python: &'a Path,
     /// The package.
     pub fetched: &'a Fetched,
+    /// Programs that the sandbox has too; tests find no others.
+    pub programs: &'a BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,9 +48,7 @@ impl Side for Native<'_> {
         copy(&self.fetched.source, &place("workspace"))?;
         fs_err::write(place("suite").join("suite_report.py"), super::PLUGIN)?;
         fs_err::write(place("run_native.py"), RUNNER)?;
-        for name in ["python", "python3"] {
-            fs_err::os::unix::fs::symlink(self.python, place("bin").join(name))?;
-        }
+        self.link_programs(&place("bin"))?;
         let program = self.program(folder.path(), skip)?;
         let seconds = |time: Duration| time.as_secs_f64().to_string();
         let program = program.args([place("run_native.py"), place("used"), place("report")]);
@@ -69,6 +70,22 @@ impl Side for Native<'_> {
 }
 
 impl Native<'_> {
+    /// Makes a folder with the programs of this machine that the sandbox has too.
+    fn link_programs(&self, bin: &Path) -> anyhow::Result<()> {
+        let folders = ["/usr/local/bin", "/usr/bin", "/bin"];
+        for name in self.programs {
+            let is_python = name.starts_with("python") || name.starts_with("pip");
+            let mut found = folders.iter().map(|folder| Path::new(folder).join(name));
+            if let Some(program) = found.find(|path| path.is_file()).filter(|_| !is_python) {
+                fs_err::os::unix::fs::symlink(program, bin.join(name))?;
+            }
+        }
+        for name in ["python", "python3", "python3.13"] {
+            fs_err::os::unix::fs::symlink(self.python, bin.join(name))?;
+        }
+        Ok(())
+    }
+
     /// Returns the interpreter with the variables that a sandbox has.
     fn program(&self, folder: &Path, skip: Option<&[u8]>) -> anyhow::Result<Program> {
         let place = |name: &str| folder.join(name);
@@ -84,7 +101,7 @@ impl Native<'_> {
         }
         Ok(program
             .env("HOME", place("home"))
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", text(place("bin"))))
+            .env("PATH", place("bin"))
             .env("PYTHONPATH", format!("{site}:{}", text(place("suite"))))
             .env("SUITE_REPORT", place("report"))
             .env("TMPDIR", place("tmp")))

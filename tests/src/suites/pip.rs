@@ -87,7 +87,8 @@ impl Pip {
         let hash = sha256.map_or(String::new(), |sha256| format!(" --hash=sha256:{sha256}"));
         let pin = folder.join("requirement.txt");
         fs_err::write(&pin, format!("{requirement}{hash}\n"))?;
-        let pip = self.program("download").args(["--no-deps", "--no-binary=:all:", "--dest"]);
+        let from_source = from_source(requirement);
+        let pip = self.program("download").args(["--no-deps", &from_source, "--dest"]);
         succeed(pip.args([folder]).args(["--requirement"]).args([&pin]).cwd(folder))?;
         fs_err::remove_file(pin)?;
         Ok(())
@@ -126,7 +127,8 @@ impl Pip {
     /// Builds a wheel without native code from a source distribution.
     fn build(&self, requirement: &str) -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let mut pip = self.program("wheel").args(["--no-deps", "--no-binary=:all:", "--wheel-dir"]);
+        let from_source = from_source(requirement);
+        let mut pip = self.program("wheel").args(["--no-deps", &from_source, "--wheel-dir"]);
         for (name, value) in PURE {
             pip = pip.env(name, value);
         }
@@ -161,6 +163,11 @@ impl Pip {
         let pip = Program::new(&self.python).args(["-m", "pip", command]).args(options);
         pip.deadline(DEADLINE)
     }
+}
+
+/// Says that a package is to come from its source, and what its build needs may come as it is.
+fn from_source(requirement: &str) -> String {
+    format!("--no-binary={}", super::fetch::name_of(requirement))
 }
 
 fn has_pip(python: &Path) -> bool {

@@ -9,6 +9,7 @@ use playpen_runtime::{
     Engine, Exit, Image, ImportOptions, Limits, Mount, Outcome, RunError, Sandbox, Tree,
 };
 use std::{
+    collections::BTreeSet,
     path::Path,
     time::{Duration, Instant},
 };
@@ -16,6 +17,9 @@ use tokio::runtime::Handle;
 
 /// How often the report of a running suite is looked at.
 const POLL: Duration = Duration::from_millis(250);
+
+/// Where the source distribution is; as deep as on the native side.
+const WORKSPACE: &str = "/tmp/suite/workspace";
 
 /// Where the plugin writes.
 const REPORT: &str = "report.jsonl";
@@ -50,6 +54,14 @@ impl<'a> Sandboxed<'a> {
         Ok(Self { engine, image, handle, source, site })
     }
 
+    /// Returns the names of the programs that tests find in a sandbox.
+    pub fn programs(image: &Image) -> BTreeSet<String> {
+        let entries = image.root().walk().into_iter();
+        let names =
+            entries.filter_map(|entry| Some(entry.path.strip_prefix("usr/bin/")?.to_owned()));
+        names.collect()
+    }
+
     fn sandbox(&self, skip: Option<&[u8]>, left: Timeouts) -> anyhow::Result<Sandbox> {
         let (mut suite, mut report) = (Tree::new(), Tree::new());
         suite.write("suite_report.py", super::PLUGIN.as_bytes(), 0o644)?;
@@ -71,11 +83,11 @@ impl<'a> Sandboxed<'a> {
         let builder = builder
             .env("PYTHONPATH", "/site:/suite")
             .env("SUITE_REPORT", format!("/report/{REPORT}"))
-            .mount(Mount::tree("/workspace", self.source.clone()))
+            .mount(Mount::tree(WORKSPACE, self.source.clone()))
             .mount(Mount::tree("/site", self.site.clone()))
             .mount(Mount::tree("/suite", suite))
             .mount(Mount::tree("/report", report));
-        Ok(builder.cwd("/workspace").limits(limits).build()?)
+        Ok(builder.cwd(WORKSPACE).limits(limits).build()?)
     }
 }
 
