@@ -18,6 +18,7 @@ mod run;
 mod shell;
 mod snapshot;
 mod suites;
+mod verdicts;
 
 use playpen_e2e::{folder::Folder, program::Program};
 

@@ -3,6 +3,7 @@
 PLAN is JSON: {"root": "/workspace", "order": null | "reversed" | a number, "disguised": false}. pytest and the
 reporter are imported before the workspace is on the path, so no file of it can take their place.
 """
+import builtins
 import json
 import os
 import random
@@ -35,9 +36,16 @@ class Order:
 
 
 class Disguise:
-    """Hides from the code under test that pytest runs it."""
+    """Hides from the code under test that pytest runs it.
+
+    The modules of pytest are taken out of `sys.modules`, and are there only while something of pytest is imported.
+    """
 
     HIDDEN = {"pytest", "_pytest", "pluggy", "iniconfig", "playpen_report"}
+
+    def __init__(self):
+        self.modules = {}
+        self.original = builtins.__import__
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self):
@@ -47,8 +55,22 @@ class Disguise:
         for name in [name for name in os.environ if name.startswith("PYTEST")]:
             del os.environ[name]
         sys.argv[:] = ["main.py"]
-        shown = {name: module for name, module in sys.modules.items() if name.split(".")[0] not in self.HIDDEN}
-        sys.modules = shown
+        builtins.__import__ = self.imported
+        self.hide()
+
+    def hide(self):
+        for name in [name for name in sys.modules if name.split(".")[0] in self.HIDDEN]:
+            self.modules[name] = sys.modules.pop(name)
+
+    def imported(self, name, globals=None, locals=None, fromlist=(), level=0):
+        package = (globals or {}).get("__package__") or "" if level else name
+        if package.split(".")[0] not in self.HIDDEN:
+            return self.original(name, globals, locals, fromlist, level)
+        sys.modules.update(self.modules)
+        try:
+            return self.original(name, globals, locals, fromlist, level)
+        finally:
+            self.hide()
 
 
 plan, options = json.loads(sys.argv[1]), sys.argv[2:]

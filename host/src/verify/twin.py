@@ -208,7 +208,7 @@ def sites(file, function, salt):
 def assert_site(file, function, test, salt):
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         left, right = test.left, test.comparators[0]
-        if isinstance(test.ops[0], ast.Eq):
+        if isinstance(test.ops[0], ast.Eq) and not constructs(function, left) and not constructs(function, right):
             node = right if is_simple_value(right) or not is_simple_value(left) else left
             return True, lambda: change_expected(file, function, node, salt)
         if isinstance(test.ops[0], ast.Is) and isinstance(right, ast.Constant) and right.value in (True, False, None):
@@ -216,11 +216,31 @@ def assert_site(file, function, test, salt):
     return False, lambda: file.replace(test, f"not ({file.text(test)})")
 
 
+def constructs(function, node):
+    """Whether an expression makes an object of a class, or names one that the test made.
+
+    How such an object compares may be what is tested: a class of patterns is equal to many values.
+    """
+    if isinstance(node, ast.Name):
+        for statement in function.body:
+            if isinstance(statement, ast.Assign) and any(isinstance(t, ast.Name) and t.id == node.id for t in statement.targets):
+                return constructs(function, statement.value) if not isinstance(statement.value, ast.Name) else False
+        return False
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return any(constructs(function, part) for part in node.elts)
+    if isinstance(node, ast.Dict):
+        return any(constructs(function, part) for part in node.values)
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name.lstrip("_")[:1].isupper()
+
+
 def call_site(file, function, call, salt):
     method = call.func
     if not isinstance(method, ast.Attribute) or len(call.args) < 1:
         return None
-    if method.attr in EQUALITIES and len(call.args) > 1:
+    if method.attr in EQUALITIES and len(call.args) > 1 and not any(constructs(function, a) for a in call.args[:2]):
         left, right = call.args[:2]
         node = right if is_simple_value(right) or not is_simple_value(left) else left
         return True, lambda: change_expected(file, function, node, salt)
@@ -243,9 +263,8 @@ def contradict(file, function, salt, number):
 
 
 def respell(file, function, salt):
-    body = [s for s in function.body if not is_document(s)]
-    if body:
-        file.insert_before(body[0], f"_{salt} = 0")
+    """Adds a statement at the end, so that no line that is there changes or moves within the test."""
+    file.append(function.body, f"_{salt} = 0")
 
 
 def rewrite(path, request):
