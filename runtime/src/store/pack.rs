@@ -29,10 +29,10 @@ pub(super) const TEMPORARY: &str = "tmp-";
 
 const MAGIC: &[u8; 8] = b"PLAYPACK";
 const END_MAGIC: &[u8; 8] = b"PLAYEND\n";
-const HEADER_BYTES: u64 = 16;
+const HEADER_BYTES: usize = 16;
 const OBJECT_HEADER_BYTES: usize = 44;
 const INDEX_ENTRY_BYTES: usize = 52;
-const TRAILER_BYTES: u64 = 56;
+const TRAILER_BYTES: usize = 56;
 
 /// Bytes of an object at most, before compression. Answers a damaged length that asks for all
 /// memory.
@@ -104,7 +104,7 @@ impl<'a> PackWriter<'a> {
             .open_with(&temporary, OpenOptions::new().write(true).create_new(true))
             .map_err(StoreError::io("create", &path))?;
         let out = BufWriter::with_capacity(1 << 18, file);
-        let (at, places) = (HEADER_BYTES, vec![]);
+        let (at, places) = (HEADER_BYTES as u64, vec![]);
         let compressor = FrameCompressor::new(CompressionLevel::Fastest);
         let mut writer =
             Self { dir, folder, temporary, out, compressor, at, places, is_done: false };
@@ -174,7 +174,7 @@ impl<'a> PackWriter<'a> {
             .map_err(StoreError::io("rename", &path))?;
         self.is_done = true;
         sync_dir(self.dir).map_err(StoreError::io("write", self.folder))?;
-        Ok((self.at + index.len() as u64 + TRAILER_BYTES, name))
+        Ok((self.at + (index.len() + TRAILER_BYTES) as u64, name))
     }
 }
 
@@ -264,8 +264,8 @@ impl Pack {
         let path = folder.join(name);
         let file = dir.open(name).map_err(StoreError::io("open", &path))?.into_std();
         let len = file.metadata().map_err(StoreError::io("read", &path))?.len();
-        let mut header = [0; HEADER_BYTES as usize];
-        if len >= HEADER_BYTES {
+        let mut header = [0; HEADER_BYTES];
+        if len >= HEADER_BYTES as u64 {
             file.read_exact_at(&mut header, 0).map_err(StoreError::io("read", &path))?;
         }
         let found = u32::from_le_bytes(header[8..12].try_into().expect("four bytes"));
@@ -311,8 +311,8 @@ impl Pack {
 
 fn read_index(file: &File, len: u64) -> Result<Vec<Place>, &'static str> {
     const NO_INDEX: &str = "its end is missing or is not one";
-    let start = len.checked_sub(TRAILER_BYTES).ok_or(NO_INDEX)?;
-    let mut trailer = [0; TRAILER_BYTES as usize];
+    let start = len.checked_sub(TRAILER_BYTES as u64).ok_or(NO_INDEX)?;
+    let mut trailer = [0; TRAILER_BYTES];
     file.read_exact_at(&mut trailer, start).map_err(|_| NO_INDEX)?;
     let number = |at: usize| u64::from_le_bytes(trailer[at..at + 8].try_into().expect("eight"));
     let (index_at, n_places) = (number(0), number(8));
@@ -336,7 +336,7 @@ fn read_index(file: &File, len: u64) -> Result<Vec<Place>, &'static str> {
 /// Goes through a pack whose index cannot be used, as far as that leads.
 fn scan(file: &File, len: u64) -> Vec<Place> {
     let mut places = vec![];
-    let mut at = HEADER_BYTES;
+    let mut at = HEADER_BYTES as u64;
     let mut header = [0; OBJECT_HEADER_BYTES];
     while at + OBJECT_HEADER_BYTES as u64 <= len && file.read_exact_at(&mut header, at).is_ok() {
         let Some(place) = parse_header(&header, at) else { break };

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Packs {
     folder: PathBuf,
-    packs: Vec<Pack>,
+    all: Vec<Pack>,
     /// Object, pack and place in the pack, sorted.
     index: Vec<(ObjectId, u32, u32)>,
     /// Packs of a later version, with their formats: what is in them is not known.
@@ -28,24 +28,24 @@ impl Packs {
             names.extend(name.to_str().filter(|name| name.ends_with(EXTENSION)).map(str::to_owned));
         }
         names.sort();
-        let (mut packs, mut newer) = (vec![], vec![]);
+        let (mut all, mut newer) = (vec![], vec![]);
         for name in names {
             match Pack::open(dir, folder, &name) {
-                Ok(pack) => packs.push(pack),
+                Ok(pack) => all.push(pack),
                 Err(StoreError::Newer { path, found, .. }) => newer.push((path, found)),
                 Err(error) => return Err(error),
             }
         }
         let mut index = vec![];
-        for (pack, n) in packs.iter().zip(0_u32..) {
+        for (pack, n) in all.iter().zip(0_u32..) {
             index.extend(pack.places.iter().zip(0_u32..).map(|(place, at)| (place.id, n, at)));
         }
         index.sort_unstable();
-        Ok(Self { folder: folder.to_owned(), packs, index, newer })
+        Ok(Self { folder: folder.to_owned(), all, index, newer })
     }
 
     pub(super) fn all(&self) -> &[Pack] {
-        &self.packs
+        &self.all
     }
 
     /// Returns the places of an object: more than one after a repair or an unfinished clearing.
@@ -53,7 +53,7 @@ impl Packs {
         let start = self.index.partition_point(|(other, ..)| *other < id);
         let found = self.index[start..].iter().take_while(move |(other, ..)| *other == id);
         found.map(|(_, pack, at)| {
-            let pack = &self.packs[*pack as usize];
+            let pack = &self.all[*pack as usize];
             (pack, &pack.places[*at as usize])
         })
     }
@@ -93,7 +93,7 @@ impl Packs {
 
     /// Returns what is wrong with whole packs.
     pub(super) fn problems(&self) -> Vec<StoreError> {
-        let damaged = self.packs.iter().filter_map(|pack| {
+        let damaged = self.all.iter().filter_map(|pack| {
             Some(StoreError::Damaged { path: pack.path.clone(), what: pack.damage? })
         });
         damaged.chain(self.check_all_readable().err()).collect()
@@ -109,7 +109,7 @@ impl Packs {
 
     /// Returns the ids of all objects of a kind whose digits start with `prefix`, each once.
     pub(super) fn ids(&self, kind: Kind, prefix: &str) -> Vec<ObjectId> {
-        let places = self.packs.iter().flat_map(|pack| &pack.places);
+        let places = self.all.iter().flat_map(|pack| &pack.places);
         let found = places.filter(|place| place.kind == kind).map(|place| place.id);
         let mut ids: Vec<_> = found.filter(|id| id.to_string().starts_with(prefix)).collect();
         ids.sort_unstable();

@@ -4,7 +4,7 @@ use super::*;
 use crate::tree::Tree;
 use cap_std::{ambient_authority, fs::OpenOptions};
 use proptest::prelude::*;
-use std::{os::unix::fs::FileExt as _, sync::Arc};
+use std::{fmt::Write as _, os::unix::fs::FileExt as _, sync::Arc};
 
 struct Home {
     folder: tempfile::TempDir,
@@ -66,7 +66,7 @@ fn text(seed: u64, n_bytes: usize) -> String {
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let words = ["self", "return", "def", "queryset", "import", "value", "None", "field"];
         let word = words[usize::try_from(state >> 61).unwrap()];
-        out += &format!("{word}_{} ", (state >> 40) % 97);
+        let _ = write!(out, "{word}_{} ", (state >> 40) % 97);
         if (state >> 33).is_multiple_of(9) {
             out.push('\n');
         }
@@ -310,7 +310,7 @@ fn clearing_away_takes_what_has_no_name_and_nothing_else() {
     let names: Vec<_> = (0..29).filter(|n| *n != 7).map(|n| format!("s{n}")).collect();
     let seven = described(&home.load("s7").unwrap());
     home.store.remove_names(&names).unwrap();
-    std::fs::write(home.folder.path().join("packs/tmp-1-2"), "half a pack").unwrap();
+    home.store.packs.write("tmp-1-2", "half a pack").unwrap();
     let would = home.store.gc(true).unwrap();
     assert_eq!((would.n_kept, would.n_removed), (2, 28));
     assert_eq!(home.packs().len(), 31);
@@ -375,7 +375,11 @@ fn many_writers_and_a_broom_at_once_lose_nothing() {
                 }
             });
         }
-        scope.spawn(|| (0..8).for_each(|_| drop(home.store.gc(false).unwrap())));
+        scope.spawn(|| {
+            for _ in 0..8 {
+                home.store.gc(false).unwrap();
+            }
+        });
     });
     assert_eq!(home.store.gc(false).unwrap().n_kept, 4);
 }
@@ -391,7 +395,7 @@ fn prefixes_of_ids_are_understood() {
     let forks = home.store.fork(id, 300, "f", 0).unwrap();
     let mut starts: Vec<_> = forks.iter().map(|fork| fork.id.to_string()[..4].to_owned()).collect();
     starts.sort();
-    if let Some(twice) = starts.windows(2).find(|pair| pair[0] == pair[1]) {
+    if let Some(twice) = starts.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
         assert!(matches!(home.store.resolve(&twice[0]), Err(StoreError::Ambiguous { .. })));
     }
 }
