@@ -10,6 +10,7 @@ pub mod git;
 mod pattern;
 mod query;
 mod read;
+mod redact;
 mod sign;
 mod trace;
 
@@ -18,6 +19,7 @@ pub use self::{
     pattern::Paths,
     query::{Access, Bases, NeverRead, Stats, denied, never_read, stats, who_read, who_wrote},
     read::{Fault, LogError, Record},
+    redact::Redaction,
     sign::{Key, KeyError, PublicKey},
     trace::Trace,
 };

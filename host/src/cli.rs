@@ -23,7 +23,6 @@ mod hint;
 mod model;
 mod session;
 mod table;
-mod units;
 mod watch;
 
 mod audit;
@@ -33,6 +32,7 @@ mod doctor;
 mod fork;
 mod image;
 mod mock_model;
+mod policy;
 mod propose;
 mod rollout;
 mod run;
@@ -43,6 +43,7 @@ mod verify;
 use crate::{
     config::Environment,
     printer::{Printer, Verbosity},
+    units,
 };
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use session::Session;
@@ -110,6 +111,8 @@ enum Command {
     Audit(audit::AuditArgs),
     Snapshot(snapshot::SnapshotArgs),
     Fork(fork::ForkArgs),
+    Replay(run::ReplayArgs),
+    Policy(policy::PolicyArgs),
     Propose(propose::ProposeArgs),
     Rollout(rollout::RolloutArgs),
     Variant(variant::VariantArgs),
@@ -241,6 +244,8 @@ async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status>
         Command::Audit(args) => audit::run(session, &args),
         Command::Snapshot(args) => snapshot::run(session, &args),
         Command::Fork(args) => fork::run(session, &args),
+        Command::Replay(args) => run::replay(session, &args).await,
+        Command::Policy(args) => policy::run(session, &args).await,
         Command::Propose(args) => propose::run(session, &args).await,
         Command::Rollout(args) => rollout::run(session, &args).await,
         Command::Variant(args) => variant::run(session, &args).await,

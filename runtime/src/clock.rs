@@ -1,34 +1,96 @@
-//! The one place that reads the host's clocks.
+//! Time as a sandbox sees it. The one place that reads the host's clocks.
+//!
+//! A sandbox has the host's time, or a virtual one that moves by rule alone: each reading of it is
+//! [`TICK`] later than the one before, and when all processes wait, it goes on to the moment that
+//! the first of them waits for.
 
 use std::{
     cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
-/// Time as a sandbox sees it: wall time for files and programs, and a count since the sandbox began.
+/// How far one reading moves a virtual clock.
+const TICK: Duration = Duration::from_micros(10);
+
+/// When a virtual clock starts: the first second of 2026, in nanoseconds since the Unix epoch.
+pub(crate) const VIRTUAL_START_NANOS: u64 = 1_767_225_600_000_000_000;
+
+/// Wall time for files and programs, and a count since the sandbox began. Clones are the same clock.
 #[derive(Clone, Debug)]
-pub(crate) struct Clock {
-    started: Instant,
+pub(crate) enum Clock {
+    Host {
+        started: Instant,
+    },
+    /// Nanoseconds since the sandbox began.
+    Virtual(Arc<AtomicU64>),
 }
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { started: Instant::now() }
+        Self::Host { started: Instant::now() }
+    }
+
+    pub(crate) fn start_virtual() -> Self {
+        Self::Virtual(Arc::default())
+    }
+
+    /// Returns a clock of the same kind for a fork; a virtual one goes on from where this stands.
+    pub(crate) fn fork(&self) -> Self {
+        match self {
+            Self::Host { .. } => Self::start(),
+            Self::Virtual(nanos) => Self::Virtual(Arc::new(AtomicU64::new(nanos.load(Relaxed)))),
+        }
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self, Self::Virtual(_))
     }
 
     /// Returns nanoseconds since the Unix epoch.
-    #[expect(clippy::unused_self, reason = "a virtual clock will need it")]
     pub(crate) fn wall_nanos(&self) -> u64 {
-        #[expect(clippy::disallowed_methods, reason = "this module owns the clock")]
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        match self {
+            Self::Host { .. } => host_nanos(),
+            Self::Virtual(_) => VIRTUAL_START_NANOS + self.monotonic_nanos(),
+        }
     }
 
-    /// Returns the time since the sandbox began.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    /// Returns nanoseconds since the sandbox began, as guests read them.
+    pub(crate) fn monotonic_nanos(&self) -> u64 {
+        match self {
+            Self::Host { .. } => nanos(self.elapsed()),
+            Self::Virtual(at) => at.fetch_add(nanos(TICK), Relaxed) + nanos(TICK),
+        }
     }
+
+    /// Returns the time since the sandbox began; looking does not move it.
+    pub(crate) fn elapsed(&self) -> Duration {
+        match self {
+            Self::Host { started } => started.elapsed(),
+            Self::Virtual(at) => Duration::from_nanos(at.load(Relaxed)),
+        }
+    }
+
+    /// Moves a virtual clock on to a moment, if that lies ahead.
+    pub(crate) fn advance_to(&self, moment: Duration) {
+        if let Self::Virtual(at) = self {
+            at.fetch_max(nanos(moment), Relaxed);
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn host_nanos() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "this module owns the clock")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    nanos(since)
 }
 
 /// A stretch of work that took longer was either interrupted by others or spent in the host: a guest
@@ -73,18 +135,14 @@ impl HostMonotonicClock for Clock {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.monotonic_nanos()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::computed;
-    use std::{
-        hint::black_box,
-        thread,
-        time::{Duration, Instant},
-    };
+    use super::*;
+    use std::{hint::black_box, thread};
 
     /// On a thread of its own, since the count is one of a thread.
     fn measured(work: fn()) -> Duration {
@@ -112,5 +170,17 @@ mod tests {
             }
         });
         assert!(spun > Duration::from_millis(5), "{spun:?}");
+    }
+
+    #[test]
+    fn a_virtual_clock_moves_by_being_read_and_by_being_moved() {
+        let clock = Clock::start_virtual();
+        assert_eq!(clock.elapsed(), Duration::ZERO);
+        assert_eq!(clock.wall_nanos(), VIRTUAL_START_NANOS + 10_000);
+        assert_eq!(clock.clone().monotonic_nanos(), 20_000);
+        clock.advance_to(Duration::from_secs(1));
+        clock.advance_to(Duration::ZERO);
+        assert_eq!(clock.elapsed(), Duration::from_secs(1));
+        assert_eq!(clock.fork().elapsed(), Duration::from_secs(1));
     }
 }

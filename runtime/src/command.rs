@@ -192,7 +192,13 @@ impl Command {
         let fds = self.descriptors(&captures);
         let (pid, life) = self.start(&job, &fds)?;
         drop(fds);
-        let ((), (exit, incidents)) = tokio::join!(life, job.finish(pid));
+        let (exit, incidents) = match &job.turns {
+            Some(turns) => {
+                turns.add(pid, Box::pin(life));
+                turns.run(job.finish(pid)).await
+            }
+            None => tokio::join!(life, job.finish(pid)).1,
+        };
         drop(guard);
         let mut collected: BTreeMap<u32, Bytes> =
             captures.iter().map(|(fd, capture)| (*fd, capture.take())).collect();
@@ -235,6 +241,11 @@ impl Command {
             Arc::new(Description::new(Kind::Capture(Arc::clone(capture)), write))
         };
         fds.extend(captures.iter().map(|(fd, capture)| (*fd, output(capture))));
+        for (_, description) in &mut fds {
+            if let Some(description) = Arc::get_mut(description) {
+                description.serial = self.kernel.serial();
+            }
+        }
         fds
     }
 

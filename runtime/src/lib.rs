@@ -53,5 +53,5 @@ pub use self::{
         Change, ChangeKind, EntryKind, ExportError, ImportError, ImportOptions, Tree, TreeEntry,
         TreeError,
     },
-    vfs::{Access, Mount, MountError, Rule, RuleError},
+    vfs::{Access, Answer, Explanation, Mount, MountError, Rule, RuleError},
 };

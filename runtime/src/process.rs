@@ -8,6 +8,7 @@ mod exec;
 mod job;
 mod state;
 mod status;
+mod turns;
 
 pub(crate) use self::status::Status;
 pub use self::status::{Exit, Incident, IncidentKind, TrapKind};
@@ -15,4 +16,5 @@ pub(crate) use self::{
     exec::{Start, detached},
     job::{Job, Kernel, Target, WaitFor, Waited},
     state::{Ended, Identity, Process},
+    turns::{MAX_CALLS, Turns, give_way},
 };

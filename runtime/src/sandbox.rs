@@ -5,19 +5,23 @@ use crate::{
     clock::Clock,
     command::{Command, DEFAULT_PATH},
     engine::Engine,
+    errno::Errno,
     image::{Image, Programs},
     limits::Limits,
     process::{Job, Kernel},
     random::Randomness,
     tool::HostTool,
     tree::Tree,
-    vfs::{Mount, MountError, Rule, Vfs, standard_devices},
+    vfs::{Explanation, Mount, MountError, Rule, Vfs, standard_devices},
 };
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64},
+    },
 };
 use thiserror::Error;
 
@@ -73,6 +77,8 @@ struct Settings {
     limits: Limits,
     random: Randomness,
     level: AuditLevel,
+    programs: Option<BTreeSet<String>>,
+    is_deterministic: bool,
 }
 
 impl SandboxBuilder {
@@ -126,10 +132,30 @@ impl SandboxBuilder {
         self
     }
 
+    /// Makes all runs of the same commands on the same files the same run: the seed decides the
+    /// random bytes, time is virtual and starts with the year 2026, everything in the writable
+    /// trees is as old as that, and the processes of a command take turns in one order. Sleeping
+    /// takes no time. Commands must be run one after the other, and a mounted folder of the host
+    /// brings its own times and whatever others do in it.
+    #[must_use]
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.settings.is_deterministic = true;
+        self.seed(seed)
+    }
+
     /// Sends the record of every access somewhere; without a sink only denials are counted.
     #[must_use]
     pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
         self.sink = Some(sink);
+        self
+    }
+
+    /// Lets only programs of these names be started; without this all may.
+    ///
+    /// Both the name of the program's file and the name that it is started under count.
+    #[must_use]
+    pub fn only_programs(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.settings.programs = Some(names.into_iter().collect());
         self
     }
 
@@ -151,7 +177,9 @@ impl SandboxBuilder {
             self.place_tool(name, tool)?;
         }
         let audit = Arc::new(AuditLog::new(self.sink, self.settings.level));
-        let vfs = Vfs::new(self.mounts, self.rules, Arc::clone(&audit))?;
+        let clock =
+            if self.settings.is_deterministic { Clock::start_virtual() } else { Clock::start() };
+        let vfs = Vfs::new(self.mounts, self.rules, Arc::clone(&audit), clock)?;
         Ok(Sandbox::new(self.engine, self.programs, vfs, audit, self.settings))
     }
 }
@@ -239,6 +267,8 @@ impl Sandbox {
                 limits: Limits::default(),
                 random: Randomness::Host,
                 level: AuditLevel::All,
+                programs: None,
+                is_deterministic: false,
             },
             sink: None,
         }
@@ -290,11 +320,13 @@ impl Sandbox {
         let kernel = Kernel {
             engine,
             programs,
-            vfs: Arc::new(Mutex::new(vfs)),
             audit,
             random: settings.random,
-            clock: Clock::start(),
+            clock: vfs.clock.clone(),
+            vfs: Arc::new(Mutex::new(vfs)),
+            next_serial: AtomicU64::new(1),
             next_pid: AtomicU32::new(FIRST_PID),
+            tools: settings.programs.clone(),
             calls: HostCalls::default(),
         };
         Self { kernel: Arc::new(kernel), settings: Arc::new(settings) }
@@ -345,6 +377,15 @@ impl Sandbox {
     /// Makes a job that is no command, for an instance that only starts up.
     pub(crate) fn job(&self) -> Arc<Job> {
         Job::new(Arc::clone(&self.kernel), self.settings.limits.clone(), None)
+    }
+
+    /// Explains what may be done with a path, and by which mount and rule.
+    ///
+    /// # Errors
+    ///
+    /// Fails as looking the path up in the sandbox fails, other than at its end.
+    pub fn explain(&self, path: &str) -> Result<Explanation, Errno> {
+        self.kernel.vfs.lock().explain(path)
     }
 
     /// Returns how many accesses were denied so far.

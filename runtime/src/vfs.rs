@@ -38,13 +38,14 @@ pub(crate) use self::{
     host_dir::{HostFile, stat_of},
     open::{OpenFlags, Opened, ProgramFile},
     operate::{SetTimes, set_times},
-    record::{Actor, At, Traffic},
+    record::{Actor, At, Failure, Traffic},
     resolve::{Found, NodeId},
+    rights::Verdict,
     stat::{DirEntry, FileType, Stat},
 };
 pub use self::{
     mount::{Access, Mount, MountError},
-    rights::{Rule, RuleError},
+    rights::{Answer, Explanation, Rule, RuleError},
 };
 
 use self::{
@@ -92,8 +93,12 @@ impl Vfs {
         mounts: Vec<Mount>,
         rules: Vec<Rule>,
         audit: Arc<AuditLog>,
+        clock: Clock,
     ) -> Result<Self, MountError> {
-        let mounts = mount::arrange(mounts)?;
+        let mut mounts = mount::arrange(mounts)?;
+        if clock.is_virtual() {
+            mounts.iter_mut().for_each(Mounted::forget_times);
+        }
         let points = mounts.iter().map(|mounted| mounted.point.clone()).zip(0..).collect();
         let mut vfs = Self {
             mounts,
@@ -104,7 +109,7 @@ impl Vfs {
             made: None,
             names: Names::default(),
             marked: BTreeMap::new(),
-            clock: Clock::start(),
+            clock,
             audit,
         };
         vfs.base = vfs.held();
@@ -122,7 +127,7 @@ impl Vfs {
             made: None,
             names: Names::default(),
             marked: self.marked.clone(),
-            clock: Clock::start(),
+            clock: self.clock.fork(),
             audit,
         };
         vfs.base = vfs.held();

@@ -36,9 +36,9 @@ use self::guest::Guest;
 use crate::{
     errno::{Errno, SysResult},
     fd::Readiness,
-    process::{Ended, Process, Status},
+    process::{Ended, MAX_CALLS, Process, Status, give_way},
 };
-use wasmtime::{Caller, Engine, Linker};
+use wasmtime::{AsContextMut as _, Caller, Engine, Linker};
 
 /// Name of WASI preview 1's import module.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
@@ -79,8 +79,24 @@ fn call<R: Into<Outcome>>(
     let Some(memory) = caller.data().memory else {
         return Ok(Errno::FAULT.raw().into());
     };
-    let (bytes, process) = memory.data_and_store_mut(caller);
-    act(&mut Guest::new(bytes), process).into().into_result()
+    let (bytes, process) = memory.data_and_store_mut(&mut *caller);
+    let result = act(&mut Guest::new(bytes), process).into().into_result();
+    count_turn(caller);
+    result
+}
+
+/// Where processes take turns, ends the turn of one that has made many calls.
+fn count_turn(caller: &mut Caller<'_, Process>) {
+    let process = caller.data_mut();
+    if process.job.turns.is_none() {
+        return;
+    }
+    process.turn_calls += 1;
+    if process.turn_calls == MAX_CALLS {
+        (process.turn_calls, process.is_turn_over) = (0, true);
+        // At once, and not with the next tick.
+        caller.as_context_mut().set_epoch_deadline(0);
+    }
 }
 
 /// Defines system calls that do not block: `name: function(arguments)`.
@@ -129,7 +145,7 @@ pub(crate) enum Wait {
 impl Wait {
     async fn done(self) {
         match self {
-            Self::Turn => tokio::task::yield_now().await,
+            Self::Turn => give_way().await,
             Self::Descriptor(description, readiness) => {
                 std::future::poll_fn(|cx| io::poll_ready(&description, readiness, cx)).await;
             }

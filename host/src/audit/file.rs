@@ -4,7 +4,7 @@
 //! thread of this module. Nothing is dropped: when the thread falls behind by [`MAX_PENDING`] events
 //! or [`MAX_HELD_BYTES`] of contents to be hashed, whoever makes the next event waits.
 
-use super::Key;
+use super::{Key, Redaction};
 use fs_err::File;
 use parking_lot::{Condvar, Mutex};
 use playpen_runtime::audit::{
@@ -75,7 +75,12 @@ impl EventFile {
     /// # Errors
     ///
     /// Fails if the file cannot be made.
-    pub fn create(path: &Path, header: &Header, options: LogOptions) -> Result<Self, FileError> {
+    pub fn create(
+        path: &Path,
+        header: &Header,
+        options: LogOptions,
+        redaction: Redaction,
+    ) -> Result<Self, FileError> {
         let start = || {
             let file = BufWriter::with_capacity(1 << 18, File::create(path)?);
             let mut log = LogWriter::new(file, header, options)?;
@@ -86,7 +91,7 @@ impl EventFile {
         let queue = Arc::new(Queue::default());
         let writer = thread::spawn({
             let queue = Arc::clone(&queue);
-            move || queue.write_all(log)
+            move || queue.write_all(log, &redaction)
         });
         Ok(Self { path: path.to_owned(), queue, writer: Mutex::new(Some(writer)) })
     }
@@ -123,11 +128,12 @@ impl EventFile {
 
 impl Queue {
     /// The thread: writes batches until the queue is closed and empty.
-    fn write_all(&self, mut log: Log) -> io::Result<Log> {
+    fn write_all(&self, mut log: Log, redaction: &Redaction) -> io::Result<Log> {
         loop {
             let (events, is_over) = self.take();
             let is_idle = events.is_empty();
-            for event in events {
+            for mut event in events {
+                redaction.apply(&mut event);
                 if let Err(error) = log.event(event) {
                     // Whoever waits for room must not wait for ever.
                     self.state.lock().is_over = true;

@@ -205,6 +205,16 @@ impl Record {
         counts
     }
 
+    /// Returns a hash of all events, without the chain and what goes before and after them: the same
+    /// for each repetition of a deterministic run.
+    pub fn event_hash(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        for event in &self.events {
+            hasher.update(&serde_json::to_vec(event).unwrap_or_default()).update(b"\n");
+        }
+        hasher.finalize()
+    }
+
     /// Returns how many accesses were denied.
     pub fn n_denied(&self) -> usize {
         self.events.iter().filter(|event| event.decision == Decision::Denied).count()

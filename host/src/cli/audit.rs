@@ -331,6 +331,8 @@ struct Verified<'a> {
     good: bool,
     n_events: u64,
     signed_by: Option<&'a str>,
+    /// Of all events without the chain.
+    event_hash: String,
     faults: &'a [audit::Fault],
 }
 
@@ -341,9 +343,10 @@ fn verify(session: &Session, args: &VerifyArgs) -> anyhow::Result<Status> {
     }
     let (faults, n_events) = (&record.faults, record.n_events());
     let good = faults.is_empty();
+    let event_hash = record.event_hash().to_hex().to_string();
     let signed_by = record.signed_by.as_deref();
     if session.printer.is_json() {
-        session.printer.json(&Verified { good, n_events, signed_by, faults });
+        session.printer.json(&Verified { good, n_events, signed_by, event_hash, faults });
     } else if good {
         let signer = signed_by.map_or_else(String::new, |key| format!(", signed by {key}"));
         session.printer.result(format_args!("good: {} events{signer}", count(n_events)));

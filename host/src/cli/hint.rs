@@ -8,6 +8,7 @@ use crate::{
     config::ConfigError,
     demo::DemoError,
     model::{CassetteError, ClientError, ModelError},
+    policy::PolicyError,
     prompt::PromptError,
     propose::ProposeError,
     record::RecordError,
@@ -66,6 +67,9 @@ fn own_hint(error: &(dyn StdError + 'static)) -> Option<String> {
     }
     if let Some(error) = error.downcast_ref::<ConfigError>() {
         return Some(error.hint().to_owned());
+    }
+    if let Some(error) = error.downcast_ref::<PolicyError>() {
+        return error.hint();
     }
     let stage = error.downcast_ref().and_then(ProposeError::hint);
     let prompt = || error.downcast_ref().and_then(PromptError::hint);

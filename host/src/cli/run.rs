@@ -2,24 +2,29 @@
 
 mod changes;
 mod mounts;
+mod plan;
 mod recording;
+mod replay;
 mod report;
 mod snapshots;
 mod stdin;
 
 use super::{EXIT_LIMIT, Status, session::Session, units};
-use crate::{audit::EventFile, printer::Printer};
+use crate::printer::Printer;
 use anyhow::Context as _;
 use changes::Changes;
-use mounts::{Copied, MountSpec, WORKSPACE};
+use mounts::{Copied, MountSpec};
 pub(super) use mounts::{guest_path, import as import_folder};
+use plan::Plan;
+pub(super) use plan::sandbox_for;
 use playpen_runtime::{
-    Errno, Exit, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, SandboxBuilder, Stream,
+    Errno, Exit, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, Stream,
     store::SnapshotStore,
 };
 use recording::{Recording, RecordingArgs};
+pub(super) use replay::{ReplayArgs, replay};
 use report::Report;
-use snapshots::{Origin, Taken};
+use snapshots::Taken;
 use std::{
     io::{self, IsTerminal as _},
     path::PathBuf,
@@ -51,7 +56,7 @@ const EXIT_NOT_READ: u8 = 141;
 ///
 /// Exits with the code of the command; with 124 if a limit ended it, 126 if the program cannot be
 /// executed, 127 if there is none of that name, and 3 on an error of the host.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct RunArgs {
     /// Image with the programs [default: the one that `playpen image build` made]
     #[arg(long, value_name = "DIR")]
@@ -104,6 +109,17 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     recording: RecordingArgs,
 
+    /// Run under this policy: mounts, rules, tools, limits; flags come before it
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+
+    /// Make the run the same each time: virtual time, random bytes from this seed, one order
+    ///
+    /// Standard input is read to its end before the command starts. `playpen replay` repeats such a
+    /// run and compares every event.
+    #[arg(long, value_name = "SEED")]
+    deterministic: Option<u64>,
+
     /// Write the changes in copy-on-write mounts back to the host
     #[arg(long)]
     apply: bool,
@@ -137,8 +153,8 @@ impl RunArgs {
         self.command.first().map(String::as_str).filter(|program| program.starts_with('-'))
     }
 
-    fn limits(&self) -> Limits {
-        let default = Limits::default();
+    fn limits(&self, default: &Limits) -> Limits {
+        let default = default.clone();
         Limits {
             wall: self.wall.unwrap_or(default.wall),
             memory_bytes: self.mem.unwrap_or(default.memory_bytes),
@@ -149,43 +165,13 @@ impl RunArgs {
             ..default
         }
     }
-
-    fn mounts(&self) -> Vec<MountSpec> {
-        let has_some = !self.mounts.is_empty() || self.from.is_some();
-        if has_some { self.mounts.clone() } else { vec![MountSpec::workspace()] }
-    }
-
-    fn cwd(&self, mounts: &[MountSpec], origin: Option<&Origin>) -> String {
-        let first = || mounts.first().map_or(WORKSPACE, |mount| &mount.guest).to_owned();
-        let as_before = || origin.and_then(|origin| origin.cwd.clone());
-        self.cwd.clone().or_else(as_before).unwrap_or_else(first)
-    }
 }
 
 /// Runs the command and passes on what it wrote and how it ended.
 pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Status> {
     args.snapshot.as_deref().map_or(Ok(()), SnapshotStore::check_name)?;
-    let specs = args.mounts();
-    let origin = Origin::load(session, args)?;
-    let cwd = args.cwd(&specs, origin.as_ref());
-    let (mut mounts, mut copied) = open_all(&specs, &args.skip_names)?;
-    if let Some(origin) = &origin {
-        let (more_mounts, more_copied) = origin.mounts();
-        mounts.extend(more_mounts);
-        copied.extend(more_copied);
-    }
-    let (engine, image) = session.image(args.image.as_deref()).await?;
-    let recording = Recording::start(args, &specs, &copied, &cwd, &image)?;
-    let builder = Sandbox::builder(&engine, &image).cwd(&cwd);
-    let sandbox = build(builder, args, mounts, recording.as_ref())?;
-    if let Some(origin) = &origin {
-        origin.restore(session, &sandbox, image.digest());
-    }
-
-    let outcome = execute(session, &sandbox, args).await;
-    if let Some(recording) = recording {
-        recording.finish(&sandbox, &copied, outcome.as_ref().ok().and_then(Option::as_ref))?;
-    }
+    let Ran { plan, image, sandbox, outcome } = run_recorded(session, args, None, true).await?;
+    let copied = &plan.copied;
     let outcome = match outcome {
         Ok(Some(outcome)) => outcome,
         Ok(None) => return Ok(Status::Guest(EXIT_NOT_READ)),
@@ -195,8 +181,44 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Sta
         .iter()
         .filter_map(|copied| Some(Changes::new(copied, sandbox.tree(&copied.guest)?)))
         .collect();
-    let taken = snapshots::take(session, args, &sandbox, origin.as_ref(), &cwd, image.digest())?;
-    conclude(session, args, &outcome, sandbox.n_denied(), &changes, taken)
+    let origin = plan.origin.as_ref();
+    let taken = snapshots::take(session, args, &sandbox, origin, &plan.cwd, &image)?;
+    conclude(session, args, &plan.limits, &outcome, sandbox.n_denied(), &changes, taken)
+}
+
+/// A command that was run.
+struct Ran {
+    plan: Plan,
+    /// The digest of the image.
+    image: String,
+    sandbox: Sandbox,
+    outcome: anyhow::Result<Option<Outcome>>,
+}
+
+/// Runs the command and writes its record. Without `stdin`, standard input is passed on.
+async fn run_recorded(
+    session: &Session,
+    args: &RunArgs,
+    stdin: Option<Vec<u8>>,
+    shows: bool,
+) -> anyhow::Result<Ran> {
+    let mut plan = Plan::new(session, args)?;
+    let (engine, image) = session.image(args.image.as_deref()).await?;
+    let stdin = match stdin {
+        None if args.deterministic.is_some() => Some(stdin::read_all()?),
+        stdin => stdin,
+    };
+    let recording = Recording::start(args, &plan, &image, stdin.as_deref())?;
+    let sandbox = plan.sandbox(args, &engine, &image, recording.as_ref())?;
+    if let Some(origin) = &plan.origin {
+        origin.restore(session, &sandbox, image.digest());
+    }
+    let outcome = execute(session, &sandbox, args, stdin, shows).await;
+    if let Some(recording) = recording {
+        recording.finish(&sandbox, &plan.copied, outcome.as_ref().ok().and_then(Option::as_ref))?;
+    }
+    let image = image.digest().to_owned();
+    Ok(Ran { plan, image, sandbox, outcome })
 }
 
 /// Ends as a shell does where a program is not there (127) or cannot be run (126).
@@ -224,25 +246,6 @@ fn open_all(
     Ok((mounts, all_copied))
 }
 
-fn build(
-    builder: SandboxBuilder,
-    args: &RunArgs,
-    mounts: Vec<Mount>,
-    recording: Option<&Recording>,
-) -> anyhow::Result<Sandbox> {
-    let mut builder = builder.limits(args.limits());
-    for mount in mounts {
-        builder = builder.mount(mount);
-    }
-    for (name, value) in &args.variables {
-        builder = builder.env(name, value);
-    }
-    if let Some(recording) = recording {
-        builder = builder.audit(Arc::<EventFile>::clone(&recording.file));
-    }
-    Ok(builder.build()?)
-}
-
 /// Runs the command; unless the result is wanted as JSON, its output is passed on as it appears.
 ///
 /// Returns `None` if it was ended because nobody reads its output any more.
@@ -250,14 +253,18 @@ async fn execute(
     session: &Session,
     sandbox: &Sandbox,
     args: &RunArgs,
+    stdin: Option<Vec<u8>>,
+    shows: bool,
 ) -> anyhow::Result<Option<Outcome>> {
     let (program, rest) = args.command.split_first().context("no command was given")?;
     let mut command = sandbox.command(program).args(rest);
-    if !io::stdin().is_terminal() {
+    if let Some(stdin) = stdin {
+        command = command.stdin(stdin);
+    } else if !io::stdin().is_terminal() {
         stdin::feed(command.stdin_pipe());
     }
     let pass_on = Arc::new(PassOn { printer: session.printer.clone(), left: Notify::new() });
-    if !session.printer.is_json() {
+    if shows && !session.printer.is_json() {
         command = command.watch(Arc::<PassOn>::clone(&pass_on));
     }
     tokio::select! {
@@ -289,6 +296,7 @@ impl OutputSink for PassOn {
 fn conclude(
     session: &Session,
     args: &RunArgs,
+    limits: &Limits,
     outcome: &Outcome,
     n_denied: u64,
     changes: &[Changes<'_>],
@@ -301,7 +309,7 @@ fn conclude(
         }
     }
     let program = args.command.first().map_or("", String::as_str);
-    let reason = report::reason(outcome.exit, program, &args.limits());
+    let reason = report::reason(outcome.exit, program, limits);
     if let Some(reason) = &reason {
         printer.always(format_args!("playpen: {reason}"));
     }

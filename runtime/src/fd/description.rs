@@ -78,6 +78,8 @@ pub(crate) struct Description {
     pub(crate) offset: Mutex<u64>,
     /// Canonical path at the open, for the record; empty for pipes.
     pub(crate) path: Arc<str>,
+    /// What tells it from others where there is no inode.
+    pub(crate) serial: u64,
     opener: Option<Opener>,
     pub(crate) bytes_read: AtomicU64,
     pub(crate) bytes_written: AtomicU64,
@@ -90,6 +92,7 @@ impl Description {
             flags: Mutex::new(flags),
             offset: Mutex::new(0),
             path: "".into(),
+            serial: 0,
             opener: None,
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),

@@ -14,7 +14,7 @@ use crate::{
     image::{Entry, SigPipe, stub_module},
     limits::LimitKind,
     tool::{HostTool, ToolCall},
-    vfs::{Actor, At, NodeId, ProgramFile},
+    vfs::{Actor, At, Failure, NodeId, ProgramFile, Verdict},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -26,7 +26,7 @@ use std::{
     task::{Context, Poll},
     time::Instant,
 };
-use wasmtime::{InstancePre, Store, Trap};
+use wasmtime::{InstancePre, Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
 
 /// What a process is started with. Nothing is inherited but what stands here.
@@ -73,7 +73,10 @@ impl Start {
     /// Starts the process as a task of its own and returns its number at once.
     pub(crate) fn start(self, job: &Arc<Job>) -> SysResult<u32> {
         let (pid, life) = self.prepare(job)?;
-        tokio::spawn(life);
+        match &job.turns {
+            Some(turns) => turns.add(pid, Box::pin(life)),
+            None => drop(tokio::spawn(life)),
+        }
         Ok(pid)
     }
 
@@ -86,19 +89,20 @@ impl Start {
         let asked = self.path.clone();
         let entered = self.enter(job);
         self.note(job, &asked, &entered);
-        let Entered { found, program, actor, kill } = entered?;
+        let Entered { found, program, actor, kill } = entered.map_err(|failure| failure.errno())?;
         let pid = actor.pid;
         let process = self.into_process(job, actor, found.file.path, program.sig_pipe);
         Ok((pid, run(Arc::clone(job), kill, program, process)))
     }
 
     /// Finds the program and enters the process into the table.
-    fn enter(&mut self, job: &Arc<Job>) -> SysResult<Entered> {
+    fn enter(&mut self, job: &Arc<Job>) -> Result<Entered, Failure> {
         let n_bytes: usize = self.argv.iter().chain(&self.env).map(|text| text.len() + 1).sum();
         if n_bytes > MAX_ARGUMENT_BYTES {
-            return Err(Errno::TOOBIG);
+            return Err(Errno::TOOBIG.into());
         }
         let found = self.find_program(job)?;
+        self.check_tool(job, &found.file)?;
         let program = job.kernel.programs.load(&found.module)?;
         let argv0: Arc<str> = self.argv.first().map_or("", |argv0| argv0.as_str()).into();
         let parent = self.parent.unwrap_or(ROOT_PARENT);
@@ -108,7 +112,7 @@ impl Start {
     }
 
     /// Follows `#!` lines until a guest program is found, and puts their arguments in place.
-    fn find_program(&mut self, job: &Arc<Job>) -> SysResult<Found> {
+    fn find_program(&mut self, job: &Arc<Job>) -> Result<Found, Failure> {
         for _ in 0..=MAX_INTERPRETERS {
             let path = crate::path::absolute(&self.cwd, &self.path);
             let (content, file) = {
@@ -126,7 +130,26 @@ impl Start {
             self.argv = argv;
             self.path = interpreter;
         }
-        Err(Errno::LOOP)
+        Err(Errno::LOOP.into())
+    }
+
+    /// Checks that the program is one of those that may be started. One module can be many tools,
+    /// told by the name that it is started under, so both names count.
+    fn check_tool(&self, job: &Job, file: &ProgramFile) -> Result<(), Failure> {
+        let Some(tools) = &job.kernel.tools else { return Ok(()) };
+        let started_as = self.argv.first().map_or("", String::as_str).trim_start_matches('-');
+        for path in [file.path.as_str(), started_as] {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            if !tools.contains(name) {
+                return Err(Failure::Refused(Verdict {
+                    grant: Arc::clone(&file.grant),
+                    rule: Some(format!("tools without {name}").into()),
+                    refusal: Some(Errno::ACCES),
+                    flagged: file.flagged,
+                }));
+            }
+        }
+        Ok(())
     }
 
     /// Returns who starts the process.
@@ -138,8 +161,12 @@ impl Start {
     }
 
     /// Records one attempt to start a process.
-    fn note(&self, job: &Job, asked: &str, entered: &SysResult<Entered>) {
-        let errno = entered.as_ref().err().copied();
+    fn note(&self, job: &Job, asked: &str, entered: &Result<Entered, Failure>) {
+        let errno = entered.as_ref().err().map(Failure::errno);
+        let refused = match entered {
+            Err(Failure::Refused(verdict)) => Some(verdict),
+            _ => None,
+        };
         let is_denied = errno == Some(Errno::ACCES);
         if !job.kernel.audit.is_on() && !is_denied {
             return;
@@ -153,9 +180,16 @@ impl Start {
             resolved: file.map(|file| file.path.as_str().into()),
             node: file.map(|file| file.node.into()),
             kind: file.map(|_| NodeKind::File),
-            grant: file.map(|file| Arc::clone(&file.grant)),
-            rule: file.and_then(|file| file.rule.clone()),
-            flagged: file.is_some_and(|file| file.flagged),
+            grant: file
+                .map(|file| &file.grant)
+                .or(refused.map(|verdict| &verdict.grant))
+                .map(Arc::clone),
+            rule: file.map_or_else(
+                || refused.and_then(|verdict| verdict.rule.clone()),
+                |file| file.rule.clone(),
+            ),
+            flagged: file.is_some_and(|file| file.flagged)
+                || refused.is_some_and(|verdict| verdict.flagged),
             argv: Some(self.argv.clone()),
             child: entered.map(|entered| entered.actor.pid),
             errno: errno.map(|errno| errno.name().into()),
@@ -196,6 +230,8 @@ impl Start {
             memory: None,
             has_yielded: false,
             memory_taken: 0,
+            turn_calls: 0,
+            is_turn_over: false,
         }
     }
 }
@@ -310,7 +346,11 @@ async fn run_instance(job: &Job, program: &Program, process: Process) -> Status 
     let mut store = Store::new(job.kernel.engine.wasmtime(), process);
     store.limiter(|process| process);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
+    if job.turns.is_some() {
+        store.epoch_deadline_callback(tick_of_turn);
+    } else {
+        store.epoch_deadline_async_yield_and_update(1);
+    }
     match call_entry(&mut store, instance, entry).await {
         Ok(code) => Status::Code(u8::try_from(code & 0xff).expect("masked to 8 bits")),
         Err(error) => {
@@ -332,6 +372,19 @@ async fn run_instance(job: &Job, program: &Program, process: Process) -> Status 
             }
         }
     }
+}
+
+/// What a tick does where processes take turns: it ends none, unless the process has had enough.
+#[expect(clippy::unnecessary_wraps, reason = "the engine asks for a result")]
+fn tick_of_turn(mut store: StoreContextMut<'_, Process>) -> wasmtime::Result<UpdateDeadline> {
+    let process = store.data_mut();
+    let is_over = std::mem::take(&mut process.is_turn_over);
+    match &process.job.turns {
+        Some(turns) if is_over => turns.end_long_turn(),
+        Some(turns) => turns.tick(),
+        None => {}
+    }
+    Ok(UpdateDeadline::Yield(1))
 }
 
 async fn call_entry(

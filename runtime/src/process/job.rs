@@ -1,6 +1,6 @@
 //! The process tree of one command, and the kernel that it runs on.
 
-use super::{Exit, Incident, IncidentKind, Status};
+use super::{Exit, Incident, IncidentKind, Status, Turns};
 use crate::{
     audit::{AuditLog, Decision, Event, HostCalls, Op},
     clock::Clock,
@@ -13,11 +13,11 @@ use crate::{
 };
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
 };
 use tokio::sync::Notify;
@@ -31,8 +31,19 @@ pub(crate) struct Kernel {
     pub(crate) random: Randomness,
     pub(crate) clock: Clock,
     pub(crate) next_pid: AtomicU32,
+    /// Numbers for what is open and has no inode.
+    pub(crate) next_serial: AtomicU64,
+    /// The names of the programs that may be started, unless all may.
+    pub(crate) tools: Option<BTreeSet<String>>,
     /// What came in at the host functions.
     pub(crate) calls: HostCalls,
+}
+
+impl Kernel {
+    /// Returns a number that nothing else of the sandbox has, as inode of a pipe and the like.
+    pub(crate) fn serial(&self) -> u64 {
+        self.next_serial.fetch_add(1, Relaxed)
+    }
 }
 
 impl fmt::Debug for Kernel {
@@ -92,6 +103,8 @@ pub(crate) struct Job {
     pub(crate) budget: Arc<Budget>,
     /// The tool call that the command belongs to.
     pub(crate) call: Option<Arc<str>>,
+    /// Present where processes run one at a time.
+    pub(crate) turns: Option<Arc<Turns>>,
     clock: Clock,
     table: Mutex<Table>,
     /// Told whenever a process ends or the job is over.
@@ -137,9 +150,11 @@ pub(crate) enum Target {
 
 impl Job {
     pub(crate) fn new(kernel: Arc<Kernel>, limits: Limits, call: Option<Arc<str>>) -> Arc<Self> {
+        let turns = kernel.clock.is_virtual().then(|| Turns::new(kernel.clock.clone()));
         Arc::new(Self {
             kernel,
             call,
+            turns,
             budget: Arc::new(Budget::new(limits)),
             clock: Clock::start(),
             table: Mutex::default(),
@@ -372,6 +387,9 @@ impl Job {
     /// Ends everything without waiting, for a command whose future is dropped.
     pub(crate) fn abandon(&self) {
         self.kill_all();
+        if let Some(turns) = &self.turns {
+            turns.clear();
+        }
     }
 
     pub(crate) fn argv0_of(&self, pid: u32) -> Option<Arc<str>> {

@@ -39,6 +39,10 @@ pub(crate) struct Process {
     pub(crate) has_yielded: bool,
     /// Memory taken from the budget, given back at the end.
     pub(crate) memory_taken: u64,
+    /// System calls since the process last had to give way, where processes take turns.
+    pub(crate) turn_calls: u32,
+    /// It has to give way at the next opportunity.
+    pub(crate) is_turn_over: bool,
 }
 
 impl fmt::Debug for Process {
@@ -72,7 +76,7 @@ impl Process {
 
     /// Returns the monotonic clock as the guest reads it.
     pub(crate) fn monotonic_nanos(&self) -> u64 {
-        u64::try_from(self.job.kernel.clock.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.job.kernel.clock.monotonic_nanos()
     }
 
     /// Takes the mode for something that is about to be created.

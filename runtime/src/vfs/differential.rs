@@ -261,7 +261,9 @@ impl Ours {
         let mut tree = Tree::new();
         tree.create_dir(BASE, 0o755).unwrap();
         let audit = Arc::new(AuditLog::new(None, AuditLevel::default()));
-        let vfs = Vfs::new(vec![Mount::tree("/", tree)], vec![], audit).unwrap();
+        let vfs =
+            Vfs::new(vec![Mount::tree("/", tree)], vec![], audit, crate::clock::Clock::start())
+                .unwrap();
         let budget = Arc::new(Budget::new(Limits::default()));
         let actor = Actor { pid: 2, ppid: 1, argv0: "test".into(), call: None, budget };
         Self { vfs, actor, open: vec![] }

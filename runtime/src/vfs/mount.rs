@@ -1,7 +1,10 @@
 //! What a namespace is made of.
 
 use super::host_dir::HostDir;
-use crate::tree::Tree;
+use crate::{
+    clock::VIRTUAL_START_NANOS,
+    tree::{ROOT, Tree},
+};
 use cap_std::fs::Dir;
 use std::sync::Arc;
 use thiserror::Error;
@@ -93,6 +96,22 @@ pub(super) struct Mounted {
 }
 
 impl Mounted {
+    /// Makes everything in a writable tree as old as a virtual clock: when a folder was copied from
+    /// the host is nothing that a run should depend on.
+    pub(super) fn forget_times(&mut self) {
+        let Backing::Tree(tree) = &mut self.backing else { return };
+        if self.access == Access::ReadOnly {
+            return;
+        }
+        let all = tree.walk_inodes().into_iter().map(|(_, ino)| ino).chain([ROOT]);
+        for ino in all {
+            if let Some(inode) = tree.inode_mut(ino) {
+                let start = VIRTUAL_START_NANOS;
+                (inode.accessed, inode.modified, inode.changed) = (start, start, start);
+            }
+        }
+    }
+
     pub(super) fn fork(&self) -> Self {
         let backing = match &self.backing {
             Backing::Tree(tree) => Backing::Tree(tree.clone().without_orphans()),

@@ -1,7 +1,7 @@
 //! Opening files, and reading programs for starting them.
 
 use super::{
-    Actor, At, Found, HostFile, NodeId, Vfs,
+    Actor, At, Failure, Found, HostFile, NodeId, Vfs,
     mount::Backing,
     record::Ask,
     resolve::Place,
@@ -180,17 +180,17 @@ impl Vfs {
         &mut self,
         actor: &Actor,
         at: At<'_>,
-    ) -> SysResult<(bytes::Bytes, ProgramFile)> {
+    ) -> Result<(bytes::Bytes, ProgramFile), Failure> {
         let place = self.resolve(at.dir, at.path, true)?;
         let ask = Ask::new(actor, Op::Spawn, at);
         let verdict = self.decide_place(&ask, &place, Want::Read);
-        if let Some(errno) = verdict.refusal {
-            return Err(errno);
+        if verdict.refusal.is_some() {
+            return Err(Failure::Refused(verdict));
         }
-        let Some(Found::Node(node)) = place.found else { return Err(Errno::NOENT) };
+        let Some(Found::Node(node)) = place.found else { return Err(Errno::NOENT.into()) };
         let stat = self.stat_node(node)?;
         if stat.kind != FileType::RegularFile || stat.mode & 0o111 == 0 {
-            return Err(Errno::ACCES);
+            return Err(Errno::ACCES.into());
         }
         let content = match &self.mounted(node).backing {
             Backing::Tree(tree) => match tree.inode(node.ino).map(|inode| &inode.node) {
@@ -200,7 +200,7 @@ impl Vfs {
                     head.truncate(n_bytes);
                     head.into()
                 }
-                _ => return Err(Errno::ACCES),
+                _ => return Err(Errno::ACCES.into()),
             },
             Backing::Host(dir) => {
                 use std::io::Read as _;

@@ -59,9 +59,19 @@ pub(super) type Outcome = Result<(), Failure>;
 
 /// Why an operation failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Errno(Errno),
     Refused(Verdict),
+}
+
+impl Failure {
+    /// Returns what the guest is told.
+    pub(crate) fn errno(&self) -> Errno {
+        match self {
+            Self::Errno(errno) => *errno,
+            Self::Refused(verdict) => verdict.refusal.unwrap_or(Errno::ACCES),
+        }
+    }
 }
 
 impl From<Errno> for Failure {
@@ -139,12 +149,12 @@ impl Vfs {
         self.made = None;
         let result = match verdict.refusal {
             Some(errno) => Err(errno),
-            None => operation(self, &old, &new).map_err(|failure| match failure {
-                Failure::Errno(errno) => errno,
-                Failure::Refused(refusal) => {
+            None => operation(self, &old, &new).map_err(|failure| {
+                let errno = failure.errno();
+                if let Failure::Refused(refusal) = failure {
                     verdict = refusal;
-                    verdict.refusal.unwrap_or(Errno::ACCES)
                 }
+                errno
             }),
         };
         self.note(ask, Some(&old), Some(&new), Some(&verdict), result.err());

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::errno::Errno;
 use globset::{GlobBuilder, GlobMatcher};
+use serde::Serialize;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -126,15 +127,15 @@ pub(super) enum Want {
 
 /// The answer of [`Vfs::decide`].
 #[derive(Clone, Debug)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// The mount that grants, or does not.
-    pub(super) grant: Arc<str>,
+    pub(crate) grant: Arc<str>,
     /// The rule that decided, where one did.
-    pub(super) rule: Option<Arc<str>>,
+    pub(crate) rule: Option<Arc<str>>,
     /// What the guest is told if the answer is no.
-    pub(super) refusal: Option<Errno>,
+    pub(crate) refusal: Option<Errno>,
     /// A tripwire was met.
-    pub(super) flagged: bool,
+    pub(crate) flagged: bool,
 }
 
 impl Vfs {
@@ -237,6 +238,57 @@ impl Vfs {
             }
         }
         Ok(())
+    }
+}
+
+/// What may be done with a path, and by which mount and rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Where the path leads.
+    pub resolved: String,
+    /// Whether it may be read.
+    pub read: Answer,
+    /// Whether it may be written.
+    pub write: Answer,
+    /// Why there is nothing, in the terms of POSIX.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errno: Option<String>,
+}
+
+/// Whether something may be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// It may.
+    pub allowed: bool,
+    /// The mount.
+    pub grant: String,
+    /// The rule that decided, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// A tripwire is met.
+    pub flagged: bool,
+}
+
+impl From<Verdict> for Answer {
+    fn from(verdict: Verdict) -> Self {
+        let Verdict { grant, rule, refusal, flagged } = verdict;
+        let (grant, rule) = (grant.to_string(), rule.map(|rule| rule.to_string()));
+        Self { allowed: refusal.is_none(), grant, rule, flagged }
+    }
+}
+
+impl Vfs {
+    /// Explains what would be decided on a path.
+    pub(crate) fn explain(&mut self, path: &str) -> Result<Explanation, Errno> {
+        let place = self.resolve(NodeId::ROOT, path, true)?;
+        let node = match place.found {
+            Some(Found::Node(node)) => Some(node),
+            _ => None,
+        };
+        let mut answer = |want| self.decide_node(&place.path, node, place.mount, want).into();
+        let (read, write) = (answer(Want::Read), answer(Want::Write));
+        let errno = place.found.is_none().then(|| Errno::NOENT.name().to_owned());
+        Ok(Explanation { resolved: place.path, read, write, errno })
     }
 }
 

@@ -107,16 +107,22 @@ pub(super) fn make_pipe(
     let nonblock = flags & NONBLOCK != 0;
     let read = Flags { read: true, nonblock, ..Flags::default() };
     let write = Flags { write: true, nonblock, ..Flags::default() };
-    let reader = process.add_fd(0, Arc::new(Description::new(Kind::PipeReader(reader), read)))?;
-    let writer = Arc::new(Description::new(Kind::PipeWriter(writer), write));
-    let writer = process.add_fd(0, writer).inspect_err(|_| drop(process.fds.take(reader)))?;
+    let serial = process.job.kernel.serial();
+    let end = |kind, flags| {
+        let mut description = Description::new(kind, flags);
+        description.serial = serial;
+        Arc::new(description)
+    };
+    let reader = process.add_fd(0, end(Kind::PipeReader(reader), read))?;
+    let writer = process
+        .add_fd(0, end(Kind::PipeWriter(writer), write))
+        .inspect_err(|_| drop(process.fds.take(reader)))?;
     guest.write_u32(out, reader)?;
     guest.write_u32(out + 4, writer)
 }
 
 fn special(kind: FileType, description: &Arc<Description>) -> Stat {
-    // The address tells two pipes apart, as an inode number does.
-    Stat::of_special(kind, Arc::as_ptr(description) as u64)
+    Stat::of_special(kind, description.serial)
 }
 
 /// Returns the metadata of what is open.

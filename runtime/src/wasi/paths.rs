@@ -235,7 +235,9 @@ fn describe(
             return process.fds.get(number).cloned().map_err(|_| Errno::NOENT);
         }
     };
-    Ok(Arc::new(Description::opened(kind, flags, path, opener)))
+    let mut description = Description::opened(kind, flags, path, opener);
+    description.serial = process.job.kernel.serial();
+    Ok(Arc::new(description))
 }
 
 impl Vfs {

@@ -4,7 +4,7 @@ use super::{Guest, PREVIEW1, io};
 use crate::{
     errno::{Errno, SysResult},
     fd::{Description, Kind, Readiness},
-    process::Process,
+    process::{Process, Turns, give_way},
 };
 use std::{
     future::poll_fn,
@@ -72,7 +72,8 @@ async fn poll(
         guest.slice(out, count.checked_mul(EVENT_BYTES).ok_or(Errno::INVAL)?)?;
         read_all(&guest, process, at, count)?
     };
-    let events = wait(&subscriptions).await;
+    let job = Arc::clone(&caller.data().job);
+    let events = wait(&subscriptions, job.turns.as_deref()).await;
     let (bytes, _) = memory.data_and_store_mut(&mut *caller);
     let mut guest = Guest::new(bytes);
     for (event, index) in events.iter().zip(0..) {
@@ -128,15 +129,17 @@ fn timeout(process: &Process, clock: u32, timeout: u64, flags: u8) -> SysResult<
     Ok(Duration::from_nanos(timeout.saturating_sub(now)))
 }
 
-async fn wait(subscriptions: &[Subscription]) -> Vec<Event> {
+async fn wait(subscriptions: &[Subscription], turns: Option<&Turns>) -> Vec<Event> {
     let timeouts = subscriptions.iter().filter_map(|subscription| match subscription.kind {
         What::Clock { timeout } => Some(timeout),
         What::Ready(..) => None,
     });
     let deadline = timeouts.min();
-    // Without a clock the wait is without end; the job's own limit on time ends it.
-    let sleep = tokio::time::sleep(deadline.unwrap_or(Duration::from_hours(24 * 365)));
-    let mut sleep = pin!(sleep);
+    let mut sleep = pin!(sleep(deadline, turns));
+    if turns.is_some() && deadline == Some(Duration::ZERO) {
+        // Who looks without waiting looks for what others do.
+        give_way().await;
+    }
     poll_fn(|cx| {
         let events: Vec<Event> =
             subscriptions.iter().filter_map(|subscription| subscription.ready(cx)).collect();
@@ -150,6 +153,16 @@ async fn wait(subscriptions: &[Subscription]) -> Vec<Event> {
         Poll::Pending
     })
     .await
+}
+
+/// Waits for a time, by the clock that the sandbox has.
+async fn sleep(time: Option<Duration>, turns: Option<&Turns>) {
+    match (time, turns) {
+        (Some(time), Some(turns)) => turns.sleep(time).await,
+        (None, Some(_)) => std::future::pending().await,
+        // Without a clock the wait is without end; the job's own limit on time ends it.
+        (time, None) => tokio::time::sleep(time.unwrap_or(Duration::from_hours(24 * 365))).await,
+    }
 }
 
 fn expired(subscriptions: &[Subscription], deadline: Duration) -> Vec<Event> {

@@ -203,7 +203,7 @@ async fn wait(caller: &mut Caller<'_, Process>, pid: i32, options: u32, out: u32
             Waited::Ended(pid, status) => Some((pid, status)),
             Waited::Running => {
                 // A guest that polls for a child should let it run.
-                tokio::task::yield_now().await;
+                crate::process::give_way().await;
                 match job.try_wait(this, which)? {
                     Waited::Ended(pid, status) => Some((pid, status)),
                     Waited::Running => None,

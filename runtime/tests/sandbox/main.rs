@@ -7,4 +7,5 @@ mod escapes;
 mod limits;
 mod namespace;
 mod processes;
+mod races;
 mod support;

@@ -3,6 +3,7 @@
 use super::{
     RunArgs,
     mounts::{Copied, Mode, MountSpec},
+    plan::Plan,
 };
 use crate::audit::{EventFile, Key};
 use anyhow::Context as _;
@@ -17,8 +18,11 @@ use std::{path::PathBuf, sync::Arc};
 /// The version of the format that is written.
 const VERSION: u32 = 1;
 
+/// When the virtual clock of a deterministic run starts.
+const VIRTUAL_START_US: u64 = 1_767_225_600_000_000;
+
 /// What is recorded, and where.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct RecordingArgs {
     /// Write every access, allowed or denied, to this file, one JSON object a line
     ///
@@ -50,10 +54,9 @@ impl Recording {
     /// Starts the record of a run, if there is to be one.
     pub(super) fn start(
         args: &RunArgs,
-        specs: &[MountSpec],
-        copied: &[Copied],
-        cwd: &str,
+        plan: &Plan,
         image: &Image,
+        stdin: Option<&[u8]>,
     ) -> anyhow::Result<Option<Self>> {
         let RecordingArgs { audit: Some(path), audit_coalesce, audit_limit, audit_key } =
             &args.recording
@@ -64,10 +67,11 @@ impl Recording {
         let options = LogOptions { coalesce: *audit_coalesce, max_bytes: *audit_limit };
         let header = Header {
             image: Some(image.digest().to_owned()),
-            cwd: Some(cwd.to_owned()),
-            ..header(args, specs, copied)?
+            stdin: stdin.map(|stdin| String::from_utf8_lossy(stdin).into_owned()),
+            ..header(args, plan)?
         };
-        let file = Arc::new(EventFile::create(path, &header, options)?);
+        let redaction = plan.redaction()?;
+        let file = Arc::new(EventFile::create(path, &header, options, redaction)?);
         Ok(Some(Self { file, key }))
     }
 
@@ -92,14 +96,27 @@ impl Recording {
     }
 }
 
-fn header(args: &RunArgs, specs: &[MountSpec], copied: &[Copied]) -> anyhow::Result<Header> {
+fn header(args: &RunArgs, plan: &Plan) -> anyhow::Result<Header> {
     let mut run = [0; 8];
-    SystemRandom::new().fill(&mut run).ok().context("the host has no random bytes")?;
-    let mounts = specs.iter().map(|spec| mount(spec, copied, &args.skip_names));
+    let started_us = match args.deterministic {
+        Some(seed) => {
+            run = seed.to_le_bytes();
+            VIRTUAL_START_US
+        }
+        None => {
+            SystemRandom::new().fill(&mut run).ok().context("the host has no random bytes")?;
+            u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0)
+        }
+    };
+    let mounts = plan.specs.iter().map(|spec| mount(spec, &plan.copied, &args.skip_names));
     Ok(Header {
         version: VERSION,
         run: format!("{:016x}", u64::from_le_bytes(run)),
-        started_us: u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0),
+        level: plan.policy.audit.level,
+        started_us,
+        seed: args.deterministic,
+        cwd: Some(plan.cwd.clone()),
+        policy: plan.policy_text.clone(),
         command: args.command.clone(),
         env: args.variables.iter().cloned().collect(),
         mounts: mounts.collect(),

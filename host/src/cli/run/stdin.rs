@@ -2,7 +2,7 @@
 
 use playpen_runtime::StdinWriter;
 use std::{
-    io::{self, Read as _},
+    io::{self, IsTerminal as _, Read as _},
     thread,
 };
 use tokio::runtime::Handle;
@@ -25,6 +25,15 @@ pub(super) fn feed(writer: StdinWriter) {
             }
         }
     });
+}
+
+/// Reads everything, unless it is a terminal.
+pub(super) fn read_all() -> io::Result<Vec<u8>> {
+    let mut all = vec![];
+    if !io::stdin().is_terminal() {
+        io::stdin().lock().read_to_end(&mut all)?;
+    }
+    Ok(all)
 }
 
 fn read(chunk: &mut [u8]) -> io::Result<usize> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads a duration: a whole number with `ms`, `s`, `m` or `h`; a bare number is in seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (digits, unit) = split(text);
     let number: u64 = digits.parse().map_err(|_| wrong_duration(text))?;
     let millis = match unit {
@@ -21,7 +21,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a size: a whole number with `K`, `M` or `G` (powers of 1024); a bare number is in bytes.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let (digits, unit) = split(text);
     let number: u64 = digits.parse().map_err(|_| wrong_size(text))?;
     let factor: u64 = match unit.to_ascii_uppercase().as_str() {
@@ -35,7 +35,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// Reads a variable: `NAME=VALUE`.
-pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not of the form NAME=VALUE")),
