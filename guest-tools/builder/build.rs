@@ -7,6 +7,7 @@ fn main() {
         "git",
         "patches",
         "playpen-sys",
+        "posix-regex",
         "python",
         "root",
         "shell",

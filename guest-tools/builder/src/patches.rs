@@ -101,7 +101,7 @@ pub(crate) struct PatchedFile {
 }
 
 impl Patch {
-    /// Reads `patch.toml` of an embedded folder, as in `patches/sed-0.3.0`.
+    /// Reads `patch.toml` of an embedded folder, as in `patches/uu_cat-0.12.0`.
     pub(crate) fn load(folder: &str) -> Result<Self, PatchError> {
         let bytes = embedded(folder, "patch.toml")?;
         let text = String::from_utf8_lossy(bytes);
@@ -218,19 +218,19 @@ mod tests {
     #[test]
     fn another_source_than_the_pinned_one_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let patch = Patch::load("patches/diffutils-0.6.0").unwrap();
+        let patch = Patch::load("patches/uu_env-0.12.0").unwrap();
         fs_err::create_dir(dir.path().join("src")).unwrap();
-        fs_err::write(dir.path().join("src/lib.rs"), "pub mod other;\n").unwrap();
+        fs_err::write(dir.path().join("Cargo.toml"), "[package]\n").unwrap();
         let error = patch.apply(dir.path()).unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
-                "`src/lib.rs` of `diffutils-0.6.0` has sha256 {}, the patch was cut for {}",
-                sha256(b"pub mod other;\n"),
+                "`Cargo.toml` of `uu_env-0.12.0` has sha256 {}, the patch was cut for {}",
+                sha256(b"[package]\n"),
                 patch.files[0].sha256
             )
         );
-        assert_eq!(fs_err::read(dir.path().join("src/lib.rs")).unwrap(), b"pub mod other;\n");
+        assert_eq!(fs_err::read(dir.path().join("Cargo.toml")).unwrap(), b"[package]\n");
     }
 
     #[test]

@@ -6,11 +6,12 @@ use include_dir::{Dir, DirEntry, include_dir};
 
 use crate::error::BuildError;
 
-static TREES: [(&str, Dir<'static>); 11] = [
+static TREES: [(&str, Dir<'static>); 12] = [
     ("edit", include_dir!("$CARGO_MANIFEST_DIR/../edit")),
     ("git", include_dir!("$CARGO_MANIFEST_DIR/../git")),
     ("patches", include_dir!("$CARGO_MANIFEST_DIR/../patches")),
     ("playpen-sys", include_dir!("$CARGO_MANIFEST_DIR/../playpen-sys")),
+    ("posix-regex", include_dir!("$CARGO_MANIFEST_DIR/../posix-regex")),
     ("python", include_dir!("$CARGO_MANIFEST_DIR/../python")),
     ("root", include_dir!("$CARGO_MANIFEST_DIR/../root")),
     ("rust", include_dir!("$CARGO_MANIFEST_DIR/../rust")),

@@ -16,15 +16,19 @@ pub(crate) const PATCHED_PYTHON: &str = "patches/cpython-3.13.5";
 pub(crate) const PATCHED_SHELL: [&str; 3] =
     ["patches/brush-builtins-0.2.0", "patches/brush-core-0.5.0", "patches/brush-parser-0.4.0"];
 /// As above.
-pub(crate) const PATCHED_TOOLS: [&str; 8] = [
+pub(crate) const PATCHED_TOOLS: [&str; 12] = [
     "patches/argmax-0.4.0",
-    "patches/diffutils-0.6.0",
     "patches/findutils-0.11.0",
-    "patches/sed-0.3.0",
+    "patches/jaq-3.1.2",
+    "patches/ripgrep-15.2.0",
     "patches/uu_cat-0.12.0",
+    "patches/uu_cp-0.12.0",
     "patches/uu_env-0.12.0",
     "patches/uu_grep-0.2.0",
     "patches/uu_ls-0.12.0",
+    "patches/uu_mkdir-0.12.0",
+    "patches/uu_mv-0.12.0",
+    "patches/uu_sort-0.12.0",
 ];
 /// As above.
 pub(crate) const PATCHED_GIT: [&str; 1] = ["patches/git2-0.21.0"];
@@ -76,7 +80,7 @@ fn rust_guests() -> Vec<Step> {
         Step {
             disk_mib: 800,
             after: &["zig", "rust", "crates-tools"],
-            sources: &["tools", "edit", "playpen-sys"],
+            sources: &["tools", "edit", "playpen-sys", "posix-regex"],
             ..guest(
                 "guest-tools",
                 "the tools (coreutils, grep, sed, find, ...)",

@@ -37,6 +37,15 @@ pub fn stat(path: &Path, follow: bool) -> io::Result<(u32, u32, u32)> {
     Ok((out[8] as u32, (out[8] >> 32) as u32, out[9] as u32))
 }
 
+/// How many names a file has, and its number.
+pub fn links(path: &Path, follow: bool) -> io::Result<(u64, u64)> {
+    let (path, mut out) = (from_root(path)?, [0u64; 10]);
+    check(unsafe {
+        raw::path_stat(ROOT, follow.into(), path.as_ptr(), path.len(), out.as_mut_ptr().cast())
+    })?;
+    Ok((out[3], out[1]))
+}
+
 /// Sets permission bits; follows links.
 pub fn chmod(path: &Path, mode: u32) -> io::Result<()> {
     let path = from_root(path)?;

@@ -7,13 +7,17 @@ mod command;
 mod files;
 mod process;
 mod raw;
+mod transfer;
 
 use std::io;
 
 pub use command::{Child, Command, Output, Stdio};
-pub use files::{chmod, dup, executable, pipe, stat, umask};
-pub use process::{ExitStatus, NOHANG, kill, pid, spawn, wait};
+pub use files::{chmod, dup, executable, links, pipe, stat, umask};
+pub use process::{ExitStatus, NOHANG, kill, parent, pid, spawn, wait};
+pub use transfer::{copy_mode, copy_new_mode, rename_across, set_times, symlink};
 
+/// A rename from one mount to another.
+pub const EXDEV: i32 = 75;
 /// Permission denied.
 pub const EACCES: i32 = 2;
 /// No such child.

@@ -84,6 +84,13 @@ pub fn pid() -> i32 {
     ids[0]
 }
 
+/// The id of the process that started this one.
+pub fn parent() -> i32 {
+    let mut ids = [1i32; 4];
+    unsafe { raw::proc_ids(0, ids.as_mut_ptr()) };
+    ids[1]
+}
+
 /// Sends a signal, by its Linux number, to a process or (negative) a group.
 pub fn kill(pid: i32, sig: u32) -> io::Result<()> {
     check(unsafe { raw::proc_kill(pid, sig) })

@@ -1,80 +1,87 @@
-//! `awk [-F SEP] [-v NAME=VALUE] [-f FILE | PROGRAM] [FILE]...`, over awk-rs.
+//! `awk`: options here; [`lex`], [`parse`], [`run`] and [`value`] are the language.
+//!
+//! Ours, because the published interpreters that compile for WASI do not read `/a/ && b`, `(i, j) in a`
+//! or `print | "sort"`.
 
-use std::fs;
-use std::io::{self, BufRead, BufReader};
+mod lex;
+mod parse;
+mod run;
+mod text;
+mod tree;
+mod value;
 
-use awk_rs::{Token, TokenKind};
+use super::reason;
+use run::Machine;
 
-use super::{Call, R};
+const HELP: &str = "Usage: awk [-F fs] [-v var=value] [--] 'program' [file ...]
+       awk [-F fs] [-v var=value] -f progfile [--] [file ...]
+";
 
-pub(crate) fn run(call: &Call<'_>) -> R {
-    let a = call.args.as_slice();
-    let (mut fs, mut vars, mut program, mut files) = (" ".to_owned(), vec![], None, vec![]);
-    let mut it = a.iter();
-    while let Some(&x) = it.next() {
-        let mut value = |rest: &str| {
-            if rest.is_empty() {
-                it.next().map(|s| s.to_string()).ok_or("option requires an argument")
-            } else {
-                Ok(rest.to_owned())
-            }
-        };
-        if let Some(r) = x.strip_prefix("-F") {
-            fs = match value(r)?.as_str() {
-                "\\t" | "t" => "\t".into(),
-                s => s.to_owned(),
-            };
-        } else if let Some(r) = x.strip_prefix("-v") {
-            let v = value(r)?;
-            let (k, v) = v.split_once('=').ok_or("-v needs name=value")?;
-            vars.push((k.to_owned(), v.replace("\\t", "\t").replace("\\n", "\n")));
-        } else if let Some(r) = x.strip_prefix("-f") {
-            program = Some(fs::read_to_string(value(r)?)?);
-        } else if x == "--" {
-            files.extend(it.by_ref().map(|s| s.to_string()));
-        } else if program.is_none() {
-            program = Some(x.to_owned());
-        } else {
-            files.push(x.to_owned());
-        }
-    }
-    let program = program.ok_or("no program")?;
-    let tokens = with_length_calls(awk_rs::Lexer::new(&program).tokenize()?);
-    let program = awk_rs::Parser::new(tokens).parse()?;
-    let mut i = awk_rs::Interpreter::new(&program);
-    i.set_fs(&fs);
-    i.set_args(std::iter::once("awk".to_owned()).chain(files.iter().cloned()).collect());
-    for (k, v) in &vars {
-        i.set_variable(k, v);
-    }
-    let mut inputs: Vec<Box<dyn BufRead>> = vec![];
-    if files.is_empty() {
-        files.push("-".into());
-    }
-    for f in &files {
-        inputs.push(if f == "-" {
-            Box::new(BufReader::new(io::stdin()))
-        } else {
-            Box::new(BufReader::new(fs::File::open(f)?))
-        });
-    }
-    i.set_filenames(files.into_iter().map(|f| if f == "-" { String::new() } else { f }).collect());
-    Ok(i.run(inputs, &mut io::stdout().lock())?)
+/// The exit status of `awk` with these arguments, its name first.
+pub(crate) fn main(args: &[String]) -> i32 {
+    run(args.get(1..).unwrap_or_default()).unwrap_or_else(|message| {
+        eprintln!("awk: {message}");
+        2
+    })
 }
 
-/// Writes `length` without parentheses, which awk-rs takes for a variable before an operator, as the call it is.
-fn with_length_calls(tokens: Vec<Token>) -> Vec<Token> {
-    let mut out = Vec::with_capacity(tokens.len());
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        let is_length = matches!(&token.kind, TokenKind::Identifier(name) if name == "length");
-        let is_call = tokens.peek().is_some_and(|next| next.kind == TokenKind::LeftParen);
-        let location = token.location;
-        out.push(token);
-        if is_length && !is_call {
-            out.push(Token { kind: TokenKind::LeftParen, location });
-            out.push(Token { kind: TokenKind::RightParen, location });
+fn run(args: &[String]) -> Result<i32, String> {
+    let (mut separator, mut variables, mut program) = (None, vec![], None::<String>);
+    let mut words = args.iter().peekable();
+    while let Some(word) = words.peek().map(|word| word.as_str()) {
+        if !word.starts_with('-') || word == "-" {
+            break;
+        }
+        words.next();
+        let mut value = |attached: &str| match attached {
+            "" => words.next().cloned().ok_or(format!("option {word} requires an argument")),
+            attached => Ok(attached.to_owned()),
+        };
+        match word {
+            "--" => break,
+            "--help" | "-h" => {
+                print!("{HELP}");
+                return Ok(0);
+            }
+            "--version" | "-V" => {
+                println!("awk (playpen) 1.0");
+                return Ok(0);
+            }
+            _ if word.starts_with("-F") => separator = Some(value(&word[2..])?),
+            _ if word.starts_with("-v") => variables.push(value(&word[2..])?),
+            _ if word.starts_with("--assign=") => variables.push(word[9..].to_owned()),
+            _ if word.starts_with("--field-separator=") => separator = Some(word[18..].to_owned()),
+            _ if word.starts_with("-f") => {
+                let file = value(&word[2..])?;
+                let text = read_program(&file)?;
+                program = Some(program.map_or(text.clone(), |before| before + "\n" + &text));
+            }
+            _ => return Err(format!("unknown option {word}\n{}", HELP.trim_end())),
         }
     }
-    out
+    let program = match program.or_else(|| words.next().cloned()) {
+        Some(program) => program,
+        None => return Err(format!("no program\n{}", HELP.trim_end())),
+    };
+    let tree = parse::parse(&program)?;
+    let mut machine = Machine::new(tree, words.cloned().collect());
+    if let Some(separator) = separator {
+        let separator = if separator == "t" { "\t".into() } else { separator };
+        machine.assign("FS", &separator);
+    }
+    for variable in variables {
+        let (name, value) = variable
+            .split_once('=')
+            .ok_or_else(|| format!("`{variable}' is not of the form variable=value"))?;
+        machine.assign(name, value);
+    }
+    Ok(machine.run())
+}
+
+fn read_program(file: &str) -> Result<String, String> {
+    let text = match file {
+        "-" | "/dev/stdin" => std::io::read_to_string(std::io::stdin()),
+        _ => std::fs::read_to_string(file),
+    };
+    text.map_err(|e| format!("cannot open {file} ({})", reason(&e)))
 }

@@ -1,199 +1,276 @@
-//! `tar c|x|t[zvf ARCHIVE] [-C FOLDER] [NAME]...`, over the crate tar.
+//! `tar`: create, append, list and extract, plain or packed, over the crate tar.
 
-use std::ffi::{CString, c_char};
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::{Component, Path};
-use std::time::UNIX_EPOCH;
+mod create;
+mod read;
 
-use flate2::Compression;
-use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
-use tar::{Archive, Builder, EntryType, Header};
+use super::compress::Packing;
+use super::{Call, R, reason};
 
-use super::{Call, R};
+const HELP: &str = "Usage: tar [OPTION...] [FILE]...
+GNU 'tar' saves many files together into a single tape or disk archive, and
+can restore individual files from the archive.
+
+  -c, --create               create a new archive
+  -r, --append               append files to the end of an archive
+  -t, --list                 list the contents of an archive
+  -x, --extract, --get       extract files from an archive
+  -f, --file=ARCHIVE         use archive file ARCHIVE
+  -C, --directory=DIR        change to directory DIR
+  -z, --gzip                 filter the archive through gzip
+  -j, --bzip2                filter the archive through bzip2
+  -J, --xz                   filter the archive through xz
+  -a, --auto-compress        use archive suffix to determine the compression program
+  -v, --verbose              verbosely list files processed
+  -O, --to-stdout            extract files to standard output
+  -k, --keep-old-files       don't replace existing files when extracting
+  -h, --dereference          follow symlinks
+  -T, --files-from=FILE      get names to extract or create from FILE
+      --exclude=PATTERN      exclude files, given as a PATTERN
+      --strip-components=NUMBER  strip NUMBER leading components from file names on extraction
+      --transform=EXPRESSION use sed replace EXPRESSION to transform file names (not supported)
+      --wildcards            use wildcards
+      --help                 give this help list
+";
 
 /// A parsed command line.
-#[derive(Default)]
-struct Options<'a> {
-    /// `c`, `x` or `t`.
+#[derive(Debug, Default)]
+struct Options {
+    /// `c`, `r`, `t` or `x`.
     mode: Option<char>,
-    gzip: bool,
-    verbose: bool,
+    packing: Option<Packing>,
+    auto: bool,
+    verbose: usize,
     /// `None`: standard input or output.
-    file: Option<&'a str>,
-    folder: Option<&'a str>,
-    names: Vec<&'a str>,
+    file: Option<String>,
+    /// Files, and folders to change to before them.
+    names: Vec<Name>,
+    exclude: Vec<String>,
+    strip: usize,
+    to_stdout: bool,
+    keep_old: bool,
+    follow: bool,
+    wildcards: bool,
+    absolute: bool,
+    mtime: Option<u64>,
+}
+
+/// An operand.
+#[derive(Debug)]
+enum Name {
+    Folder(String),
+    File(String),
+}
+
+/// What ends `tar` early.
+enum Stop {
+    Help,
+    Usage(String),
 }
 
 pub(crate) fn run(call: &Call<'_>) -> R {
-    let options = Options::parse(&call.args)?;
-    match options.mode {
-        Some('c') => create(&options),
-        Some('x' | 't') => read(&options),
-        _ => Err("one of c, x, t is needed".into()),
+    let options = match Options::parse(&call.args) {
+        Ok(options) => options,
+        Err(Stop::Help) => return Ok(0),
+        Err(Stop::Usage(message)) => {
+            eprintln!("tar: {message}\nTry 'tar --help' or 'tar --usage' for more information.");
+            return Ok(2);
+        }
+    };
+    let done = match options.mode {
+        Some('c' | 'r' | 'u') => create::run(&options),
+        Some('x' | 't') => read::run(&options),
+        _ => {
+            eprintln!(
+                "tar: You must specify one of the '-Acdtrux', '--delete' or '--test-label' options\nTry 'tar --help' or 'tar --usage' for more information."
+            );
+            return Ok(2);
+        }
+    };
+    match done {
+        Ok(true) => Ok(0),
+        Ok(false) => {
+            eprintln!("tar: Exiting with failure status due to previous errors");
+            Ok(2)
+        }
+        Err(message) => {
+            eprintln!("tar: {message}\ntar: Error is not recoverable: exiting now");
+            Ok(2)
+        }
     }
 }
 
-impl<'a> Options<'a> {
-    fn parse(args: &[&'a str]) -> Result<Self, String> {
+impl Options {
+    fn parse(args: &[&str]) -> Result<Self, Stop> {
         let mut options = Self::default();
         let mut words = args.iter().enumerate();
         while let Some((i, word)) = words.next() {
-            let letters = match (word.strip_prefix("--"), word.strip_prefix('-')) {
-                (Some(long), _) => letter(long).ok_or(format!("unknown option --{long}"))?,
-                (None, Some(letters)) => letters,
-                // The first word is letters with or without a dash.
-                (None, None) if i == 0 => word,
-                (None, None) => {
-                    options.names.push(word);
-                    continue;
-                }
-            };
-            for letter in letters.chars() {
-                match letter {
-                    'c' | 'x' | 't' => options.mode = Some(letter),
-                    'z' => options.gzip = true,
-                    'v' => options.verbose = true,
-                    'f' => options.file = words.next().map(|(_, file)| *file),
-                    'C' => options.folder = words.next().map(|(_, folder)| *folder),
-                    'p' | 'k' => {}
-                    other => return Err(format!("unknown option {other}")),
-                }
+            let mut next = || words.next().map(|(_, it)| (*it).to_owned());
+            if let Some(long) = word.strip_prefix("--") {
+                options.long(long, &mut next)?;
+            } else if word.starts_with('-') && word.len() > 1 {
+                options.short(&word[1..], true, &mut next)?;
+            } else if i == 0 {
+                options.short(word, false, &mut next)?;
+            } else {
+                options.names.push(Name::File((*word).to_owned()));
             }
         }
-        options.file = options.file.filter(|file| *file != "-");
+        options.file = options.file.filter(|file| file != "-");
         Ok(options)
     }
 
-    fn enter_folder(&self) -> io::Result<()> {
-        self.folder.map_or(Ok(()), std::env::set_current_dir)
-    }
-
-    fn wants(&self, path: &Path) -> bool {
-        self.names.is_empty() || self.names.iter().any(|name| path.starts_with(name))
-    }
-}
-
-fn letter(long: &str) -> Option<&'static str> {
-    Some(match long {
-        "create" => "c",
-        "extract" => "x",
-        "list" => "t",
-        "gzip" => "z",
-        "verbose" => "v",
-        _ => return None,
-    })
-}
-
-fn create(options: &Options<'_>) -> R {
-    let out: Box<dyn Write> = match options.file {
-        Some(file) => Box::new(File::create(file)?),
-        None => Box::new(io::stdout()),
-    };
-    let out: Box<dyn Write> =
-        if options.gzip { Box::new(GzEncoder::new(out, Compression::default())) } else { out };
-    options.enter_folder()?;
-    let mut builder = Builder::new(out);
-    for name in &options.names {
-        add(&mut builder, Path::new(name), options.verbose)?;
-    }
-    builder.into_inner()?.flush()?;
-    Ok(0)
-}
-
-/// Adds a file or a folder; the crate cannot turn metadata into a header on this platform.
-fn add<W: Write>(builder: &mut Builder<W>, path: &Path, verbose: bool) -> io::Result<()> {
-    let meta = fs::symlink_metadata(path)?;
-    if verbose {
-        eprintln!("{}", path.display());
-    }
-    let mut header = Header::new_gnu();
-    header.set_mtime(meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()));
-    let default_mode = if meta.is_dir() { 0o755 } else { 0o644 };
-    header
-        .set_mode(playpen_sys::stat(path, false).map_or(default_mode, |(mode, ..)| mode & 0o7777));
-    header.set_size(0);
-    if meta.is_dir() {
-        header.set_entry_type(EntryType::Directory);
-        builder.append_data(&mut header, format!("{}/", path.display()), io::empty())?;
-        let mut entries: Vec<_> = fs::read_dir(path)?.flatten().map(|entry| entry.path()).collect();
-        entries.sort();
-        return entries.iter().try_for_each(|entry| add(builder, entry, verbose));
-    }
-    if meta.is_symlink() {
-        header.set_entry_type(EntryType::Symlink);
-        return builder.append_link(&mut header, path, fs::read_link(path)?);
-    }
-    header.set_size(meta.len());
-    builder.append_data(&mut header, path, File::open(path)?)
-}
-
-/// Lists or extracts.
-fn read(options: &Options<'_>) -> R {
-    let mut input: Box<dyn BufRead> = match options.file {
-        Some(file) => Box::new(BufReader::new(File::open(file)?)),
-        None => Box::new(BufReader::new(io::stdin())),
-    };
-    options.enter_folder()?;
-    let gzip = options.gzip || input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    let input: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(input)) } else { input };
-    for entry in Archive::new(input).entries()? {
-        let mut entry = entry?;
-        let path = entry.path()?.into_owned();
-        if !options.wants(&path) {
-            continue;
+    fn long(&mut self, option: &str, next: &mut dyn FnMut() -> Option<String>) -> Result<(), Stop> {
+        let (name, value) =
+            option.split_once('=').map_or((option, None), |(n, v)| (n, Some(v.to_owned())));
+        let mut needed = || {
+            value
+                .clone()
+                .or_else(&mut *next)
+                .ok_or_else(|| Stop::Usage(format!("option '--{name}' requires an argument")))
+        };
+        match name {
+            "create" => self.mode = Some('c'),
+            "append" | "update" => self.mode = Some('r'),
+            "list" => self.mode = Some('t'),
+            "extract" | "get" => self.mode = Some('x'),
+            "file" => self.file = Some(needed()?),
+            "directory" => self.names.push(Name::Folder(needed()?)),
+            "gzip" | "gunzip" | "ungzip" => self.packing = Some(Packing::Gzip),
+            "bzip2" => self.packing = Some(Packing::Bzip2),
+            "xz" => self.packing = Some(Packing::Xz),
+            "auto-compress" => self.auto = true,
+            "verbose" => self.verbose += 1,
+            "to-stdout" => self.to_stdout = true,
+            "keep-old-files" | "skip-old-files" => self.keep_old = true,
+            "dereference" => self.follow = true,
+            "exclude" => self.exclude.push(needed()?),
+            "exclude-vcs" => self.exclude.extend([".git", ".svn", ".hg"].map(str::to_owned)),
+            "strip-components" | "strip-path" => {
+                let value = needed()?;
+                self.strip = value
+                    .parse()
+                    .map_err(|_| Stop::Usage(format!("{value}: Invalid number of elements")))?;
+            }
+            "files-from" => {
+                let file = needed()?;
+                self.names_from(&file)?;
+            }
+            "wildcards" => self.wildcards = true,
+            "absolute-names" => self.absolute = true,
+            "mtime" => self.mtime = needed()?.trim_start_matches('@').parse().ok(),
+            "owner" | "group" | "mode" | "format" | "sort" | "blocking-factor" | "warning" => {
+                drop(needed()?);
+            }
+            "same-owner"
+            | "no-same-owner"
+            | "preserve-permissions"
+            | "same-permissions"
+            | "no-same-permissions"
+            | "overwrite"
+            | "numeric-owner"
+            | "totals"
+            | "anchored"
+            | "touch"
+            | "no-recursion"
+            | "recursion"
+            | "sparse"
+            | "posix"
+            | "one-file-system"
+            | "unlink-first"
+            | "ignore-failed-read"
+            | "no-wildcards"
+            | "no-overwrite-dir" => {}
+            "help" | "usage" => {
+                print!("{HELP}");
+                return Err(Stop::Help);
+            }
+            "version" => {
+                println!("tar (GNU tar) 1.34");
+                return Err(Stop::Help);
+            }
+            _ => return Err(Stop::Usage(format!("unrecognized option '--{name}'"))),
         }
-        if options.mode == Some('t') || options.verbose {
-            println!("{}", path.display());
-        }
-        if options.mode == Some('x') {
-            extract(&mut entry, &path)?;
-        }
+        Ok(())
     }
-    Ok(0)
-}
 
-fn extract<T: Read>(
-    entry: &mut tar::Entry<'_, T>,
-    path: &Path,
-) -> Result<(), Box<dyn std::error::Error>> {
-    if path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
-        return Err(format!("{}: refused", path.display()).into());
-    }
-    let kind = entry.header().entry_type();
-    if kind == EntryType::Directory {
-        return Ok(fs::create_dir_all(path)?);
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        fs::create_dir_all(parent)?;
-    }
-    match entry.link_name()? {
-        Some(target) if kind == EntryType::Symlink => {
-            symlink(&target.to_string_lossy(), &path.to_string_lossy())?
-        }
-        Some(target) => drop(fs::copy(target, path)?),
-        None => {
-            io::copy(entry, &mut File::create(path)?)?;
-            if let Ok(mode) = entry.header().mode() {
-                let _ = playpen_sys::chmod(path, mode & 0o777);
+    fn short(
+        &mut self,
+        letters: &str,
+        has_dash: bool,
+        next: &mut dyn FnMut() -> Option<String>,
+    ) -> Result<(), Stop> {
+        for (i, letter) in letters.char_indices() {
+            let rest = &letters[i + 1..];
+            let mut value = || {
+                let attached = has_dash && !rest.is_empty();
+                let value = if attached { Some(rest.to_owned()) } else { next() };
+                value.ok_or_else(|| {
+                    Stop::Usage(format!("option requires an argument -- '{letter}'"))
+                })
+            };
+            match letter {
+                'c' | 'x' | 't' | 'r' => self.mode = Some(letter),
+                'u' => self.mode = Some('r'),
+                'z' => self.packing = Some(Packing::Gzip),
+                'j' => self.packing = Some(Packing::Bzip2),
+                'J' => self.packing = Some(Packing::Xz),
+                'a' => self.auto = true,
+                'v' => self.verbose += 1,
+                'O' => self.to_stdout = true,
+                'k' => self.keep_old = true,
+                'h' => self.follow = true,
+                'P' => self.absolute = true,
+                'p' | 'm' | 'o' | 'w' | 'S' | 'n' | 'U' | 'l' | 'B' | 'i' => {}
+                'f' | 'C' | 'T' | 'X' | 'b' => {
+                    let value = value()?;
+                    match letter {
+                        'f' => self.file = Some(value),
+                        'C' => self.names.push(Name::Folder(value)),
+                        'T' => self.names_from(&value)?,
+                        'X' => {
+                            let text = std::fs::read_to_string(&value).unwrap_or_default();
+                            self.exclude.extend(text.lines().map(str::to_owned));
+                        }
+                        _ => {}
+                    }
+                    if has_dash {
+                        return Ok(());
+                    }
+                }
+                other => return Err(Stop::Usage(format!("invalid option -- '{other}'"))),
             }
         }
-    }
-    Ok(())
-}
-
-/// std has no stable symlink on this platform; its libc has.
-fn symlink(target: &str, at: &str) -> io::Result<()> {
-    unsafe extern "C" {
-        #[link_name = "symlink"]
-        fn c_symlink(target: *const c_char, at: *const c_char) -> i32;
-    }
-    let (target, at) = (CString::new(target)?, CString::new(at)?);
-    // SAFETY: both are strings with a NUL at their end, and the call keeps neither.
-    if unsafe { c_symlink(target.as_ptr(), at.as_ptr()) } == 0 {
         Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+    }
+
+    fn names_from(&mut self, file: &str) -> Result<(), Stop> {
+        let text = match file {
+            "-" => std::io::read_to_string(std::io::stdin()),
+            _ => std::fs::read_to_string(file),
+        };
+        let text = text.map_err(|e| Stop::Usage(format!("{file}: {}", reason(&e))))?;
+        self.names.extend(text.lines().map(|it| Name::File(it.to_owned())));
+        Ok(())
+    }
+
+    fn is_excluded(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        self.exclude.iter().any(|glob| {
+            let glob = glob.trim_end_matches('/');
+            // At the start of any part of the name.
+            let starts = std::iter::once(0).chain(path.match_indices('/').map(|(i, _)| i + 1));
+            starts.into_iter().any(|start| super::diff::matches(glob, &path[start..]))
+        })
+    }
+
+    /// By the name of the archive.
+    fn packing_of_name(&self) -> Option<Packing> {
+        let file = self.file.as_deref()?;
+        match file.rsplit('.').next()? {
+            "gz" | "tgz" => Some(Packing::Gzip),
+            "bz2" | "tbz2" | "tbz" => Some(Packing::Bzip2),
+            "xz" | "txz" => Some(Packing::Xz),
+            _ => None,
+        }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(call: &Call<'_>) -> R {
 
 fn limited(call: &Call<'_>) -> R {
     let a = call.args.as_slice();
-    let (mut sig, mut grace, mut i) = (15, None, 0);
+    let (mut sig, mut grace, mut preserve, mut i) = (15, None, false, 0);
     let secs = |s: &str| -> Option<f64> {
         let (n, k) = match s.chars().last()? {
             's' => (&s[..s.len() - 1], 1.),
@@ -36,6 +36,22 @@ fn limited(call: &Call<'_>) -> R {
                 i += 1;
                 grace = Some(a.get(i).and_then(|s| secs(s)).ok_or("invalid time interval")?)
             }
+            "--preserve-status" | "-p" => preserve = true,
+            "--help" => {
+                println!(
+                    "Usage: timeout [OPTION] DURATION COMMAND [ARG]...\nStart COMMAND, and kill it if still running after DURATION.\n\n  -k, --kill-after=DURATION\n  -s, --signal=SIGNAL\n      --preserve-status  exit with the same status as COMMAND, even when the command times out"
+                );
+                return Ok(0);
+            }
+            x if x.starts_with("--kill-after=") => {
+                grace = Some(secs(&x[13..]).ok_or("invalid time interval")?)
+            }
+            x if x.len() > 2 && x.starts_with("-k") => {
+                grace = Some(secs(&x[2..]).ok_or("invalid time interval")?)
+            }
+            x if x.len() > 2 && x.starts_with("-s") => {
+                sig = signal(&x[2..]).ok_or("invalid signal")?
+            }
             x if x.starts_with("--signal=") => sig = signal(&x[9..]).ok_or("invalid signal")?,
             _ => {}
         }
@@ -46,7 +62,7 @@ fn limited(call: &Call<'_>) -> R {
     let mut child = match playpen_sys::Command::new(command[0]).args(&command[1..]).spawn() {
         Ok(c) => c,
         Err(e) => {
-            eprintln!("timeout: failed to run command '{}': {e}", command[0]);
+            eprintln!("timeout: failed to run command '{}': {}", command[0], super::reason(&e));
             return Ok(if e.kind() == io::ErrorKind::NotFound { 127 } else { 126 });
         }
     };
@@ -54,7 +70,7 @@ fn limited(call: &Call<'_>) -> R {
     let (mut sent, mut pause) = (false, 0.001);
     loop {
         if let Some(s) = child.try_wait()? {
-            return Ok(if sent && sig != 9 { 124 } else { s.shell_code().into() });
+            return Ok(if sent && sig != 9 && !preserve { 124 } else { s.shell_code().into() });
         }
         let t = start.elapsed().as_secs_f64();
         if limit > 0. && t >= limit && !sent {

@@ -1,78 +1,196 @@
-//! `tree [-L LEVEL] [-a] [-d] [FOLDER]`.
+//! `tree [-a] [-d] [-f] [-L LEVEL] [-I PATTERN] [-P PATTERN] [-s] [-h] [-F] [--noreport] [--dirsfirst] [FOLDER]...`.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
-use super::{Call, R};
+use super::diff::matches;
+use super::options::{self, Parsed, Spec};
+use super::{Call, R, reason};
+
+const SPEC: Spec = Spec {
+    flags: "adfilshFpugDnCNrtUxqvSQ",
+    values: "LIPo",
+    attached: "",
+    longs: &[
+        ("noreport", 'z'),
+        ("dirsfirst", 'y'),
+        ("filesfirst", 'w'),
+        ("prune", 'k'),
+        ("gitignore", 'j'),
+        ("charset=", 'c'),
+        ("sort=", 'e'),
+        ("filelimit=", 'm'),
+        ("matchdirs", 'b'),
+        ("ignore-case", 'T'),
+        ("help", '?'),
+        ("version", 'V'),
+    ],
+    stops: false,
+};
 
 pub(crate) fn run(call: &Call<'_>) -> R {
-    let a = call.args.as_slice();
-    let mut depth = usize::MAX;
-    let (mut root, mut i, mut all, mut only_dirs) = (".", 0, false, false);
-    while i < a.len() {
-        match a[i] {
-            "-L" => {
-                i += 1;
-                depth = a.get(i).ok_or("-L needs a level")?.parse()?
-            }
-            "-a" => all = true,
-            "-d" => only_dirs = true,
-            x if !x.starts_with('-') => root = x,
-            _ => {}
+    let parsed = match options::parse(&call.args, &SPEC) {
+        Ok(parsed) => parsed,
+        Err(e) => {
+            eprintln!("tree: {e}");
+            return Ok(1);
         }
-        i += 1;
+    };
+    if parsed.has('?') {
+        println!(
+            "usage: tree [-adfFshp] [-L level] [-P pattern] [-I pattern] [--dirsfirst] [--noreport] [directory ...]\n  -a  all files are listed\n  -d  list directories only\n  -f  print the full path prefix for each file\n  -L  descend only level directories deep\n  -P  list only those files that match the pattern given\n  -I  do not list files that match the given pattern\n  -s  print the size in bytes of each file\n  -h  print the size in a more human readable way\n  -F  appends '/', '*' or '@' as per ls -F"
+        );
+        return Ok(0);
     }
-    println!("{root}");
-    fn walk(
-        p: &Path,
-        pre: &str,
-        depth: usize,
-        all: bool,
-        only: bool,
-        n: &mut [usize; 2],
-    ) -> io::Result<()> {
-        if depth == 0 {
-            return Ok(());
+    let mut walk = Walk {
+        depth: match parsed.value('L').map(str::parse) {
+            None => usize::MAX,
+            Some(Ok(depth)) if depth > 0 => depth,
+            Some(_) => {
+                eprintln!("tree: Invalid level, must be greater than 0.");
+                return Ok(1);
+            }
+        },
+        ignore: parsed.all('I').flat_map(|it| it.split('|')).map(str::to_owned).collect(),
+        only: parsed.all('P').flat_map(|it| it.split('|')).map(str::to_owned).collect(),
+        parsed: &parsed,
+        folders: 0,
+        files: 0,
+        failed: false,
+    };
+    let here = [".".to_owned()];
+    let roots = if parsed.operands.is_empty() { &here[..] } else { &parsed.operands };
+    for root in roots {
+        walk.root(root);
+    }
+    if !parsed.has('z') {
+        let plural =
+            |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        let folders = plural(walk.folders, "directory", "directories");
+        if parsed.has('d') {
+            println!("\n{folders}");
+        } else {
+            println!("\n{folders}, {}", plural(walk.files, "file", "files"));
         }
-        let mut e: Vec<_> = fs::read_dir(p)?
+    }
+    Ok(if walk.failed { 2 } else { 0 })
+}
+
+struct Walk<'a> {
+    parsed: &'a Parsed,
+    depth: usize,
+    ignore: Vec<String>,
+    only: Vec<String>,
+    folders: usize,
+    files: usize,
+    failed: bool,
+}
+
+/// What is shown of an entry.
+struct Entry {
+    name: String,
+    is_dir: bool,
+    is_link: bool,
+    size: u64,
+    mode: u32,
+}
+
+impl Walk<'_> {
+    fn root(&mut self, root: &str) {
+        match fs::metadata(root) {
+            Ok(it) if it.is_dir() => {
+                println!("{root}");
+                self.folders += 1;
+                self.below(root, "", 0);
+            }
+            _ => {
+                println!("{root}  [error opening dir]");
+                self.failed = true;
+            }
+        }
+    }
+
+    fn entries(&self, folder: &str) -> Vec<Entry> {
+        let has = |it| self.parsed.has(it);
+        let any = |list: &[String], name: &str| list.iter().any(|glob| matches(glob, name));
+        let mut found: Vec<Entry> = fs::read_dir(folder)
+            .into_iter()
             .flatten()
-            .filter(|e| {
-                (all || !e.file_name().to_string_lossy().starts_with('.'))
-                    && (!only || e.path().is_dir())
+            .flatten()
+            .filter_map(|it| {
+                let name = it.file_name().to_string_lossy().into_owned();
+                let metadata = fs::symlink_metadata(it.path()).ok()?;
+                let mode = playpen_sys::stat(&it.path(), false).map_or(0, |it| it.0);
+                let (is_dir, is_link) = (metadata.is_dir(), metadata.is_symlink());
+                Some(Entry { name, is_dir, is_link, size: metadata.len(), mode })
             })
+            .filter(|it| has('a') || !it.name.starts_with('.'))
+            .filter(|it| !has('d') || it.is_dir)
+            .filter(|it| !any(&self.ignore, &it.name))
+            .filter(|it| it.is_dir || self.only.is_empty() || any(&self.only, &it.name))
             .collect();
-        e.sort_by_key(|e| e.file_name());
-        let last = e.len().saturating_sub(1);
-        for (i, x) in e.iter().enumerate() {
-            let dir = x.file_type()?.is_dir();
-            n[usize::from(!dir)] += 1;
-            println!(
-                "{pre}{}{}",
-                if i == last { "└── " } else { "├── " },
-                x.file_name().to_string_lossy()
-            );
-            if dir {
-                walk(
-                    &x.path(),
-                    &format!("{pre}{}", if i == last { "    " } else { "│\u{a0}\u{a0} " }),
-                    depth - 1,
-                    all,
-                    only,
-                    n,
-                )?
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        if has('r') {
+            found.reverse();
+        }
+        if has('y') {
+            found.sort_by_key(|it| !it.is_dir);
+        }
+        found
+    }
+
+    fn below(&mut self, folder: &str, prefix: &str, level: usize) {
+        if level >= self.depth {
+            return;
+        }
+        let entries = self.entries(folder);
+        let last = entries.len().saturating_sub(1);
+        for (i, entry) in entries.iter().enumerate() {
+            let path = format!("{}/{}", folder.trim_end_matches('/'), entry.name);
+            let branch = match (self.parsed.has('i'), i == last) {
+                (true, _) => "",
+                (_, true) => "\u{2514}\u{2500}\u{2500} ",
+                (_, false) => "\u{251c}\u{2500}\u{2500} ",
+            };
+            println!("{prefix}{branch}{}", self.shown(entry, &path));
+            *(if entry.is_dir { &mut self.folders } else { &mut self.files }) += 1;
+            if entry.is_dir {
+                let more = match (self.parsed.has('i'), i == last) {
+                    (true, _) => "",
+                    (_, true) => "    ",
+                    (_, false) => "\u{2502}\u{a0}\u{a0} ",
+                };
+                self.below(&path, &format!("{prefix}{more}"), level + 1);
             }
         }
-        Ok(())
     }
-    let mut n = [0; 2];
-    walk(Path::new(root), "", depth, all, only_dirs, &mut n)?;
-    println!(
-        "\n{} director{}, {} file{}",
-        n[0],
-        if n[0] == 1 { "y" } else { "ies" },
-        n[1],
-        if n[1] == 1 { "" } else { "s" }
-    );
-    Ok(0)
+
+    fn shown(&self, entry: &Entry, path: &str) -> String {
+        let mut facts = vec![];
+        if self.parsed.has('p') {
+            let (_, first) = super::mode::kind(entry.mode, entry.size);
+            facts.push(format!("{first}{}", super::mode::letters(entry.mode)));
+        }
+        if self.parsed.has('h') {
+            facts.push(format!("{:>4}", options::human(entry.size)));
+        } else if self.parsed.has('s') {
+            facts.push(format!("{:>11}", entry.size));
+        }
+        let facts =
+            if facts.is_empty() { String::new() } else { format!("[{}]  ", facts.join(" ")) };
+        let name = if self.parsed.has('f') { path } else { &entry.name };
+        let sign = match () {
+            () if !self.parsed.has('F') => "",
+            () if entry.is_dir => "/",
+            () if entry.is_link => "",
+            () if entry.mode & 0o111 != 0 => "*",
+            () => "",
+        };
+        let target = match fs::read_link(Path::new(path)) {
+            Ok(target) if entry.is_link => format!(" -> {}", target.display()),
+            Err(e) if entry.is_link => format!(" -> ({})", reason(&e)),
+            _ => String::new(),
+        };
+        format!("{facts}{name}{sign}{target}")
+    }
 }
