@@ -2,7 +2,7 @@
 
 use crate::PLAYPEN;
 use playpen_e2e::cases::Cases;
-use std::path::Path;
+use std::{io::Write as _, path::Path};
 
 #[test]
 fn shell_and_tools_give_what_native_ones_give() {
@@ -19,6 +19,11 @@ fn programs_run_as_in_bash() {
     compare("shell-programs.toml");
 }
 
+#[test]
+fn tools_do_what_the_gnu_tools_do() {
+    compare("tools.toml");
+}
+
 #[track_caller]
 fn compare(file: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(file);
@@ -27,6 +32,11 @@ fn compare(file: &str) {
         .iter()
         .filter_map(|case| Some(format!("==== {}\n{}", case.name, cases.verdict(case).unwrap()?)))
         .collect();
+    let left_out = cases.left_out();
+    if !left_out.is_empty() {
+        let line = format!("left out, as this machine lacks their programs: {left_out:?}\n");
+        drop(std::io::stderr().write_all(line.as_bytes()));
+    }
     let n_cases = cases.iter().count();
     let n_identical = n_cases - differences.len();
     assert!(

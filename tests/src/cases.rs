@@ -39,6 +39,9 @@ pub struct Case {
     /// Why the sandbox is known to do something else.
     #[serde(default)]
     pub differs: Option<String>,
+    /// Programs without which there is nothing to compare with.
+    #[serde(default)]
+    pub needs: Vec<String>,
 }
 
 /// Cases with their files in place.
@@ -47,6 +50,7 @@ pub struct Cases {
     program: PathBuf,
     pristine: TempDir,
     list: Vec<Case>,
+    left_out: Vec<String>,
 }
 
 impl Cases {
@@ -67,12 +71,21 @@ impl Cases {
         }
         let ended = bash(&parsed.setup).cwd(pristine.path()).run();
         ensure!(ended.code == 0, "the set-up failed: {ended:?}");
-        Ok(Self { program: program.to_owned(), pristine, list: parsed.case })
+        let (list, left_out): (Vec<Case>, Vec<Case>) =
+            parsed.case.into_iter().partition(|case| case.needs.iter().all(|it| is_here(it)));
+        let left_out = left_out.into_iter().map(|case| case.name).collect();
+        Ok(Self { program: program.to_owned(), pristine, list, left_out })
     }
 
     /// Returns the cases.
     pub fn iter(&self) -> impl Iterator<Item = &Case> {
         self.list.iter()
+    }
+
+    /// Returns the names of the cases whose programs this machine lacks.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// Runs a case both ways; returns what is wrong, or `None` if it agrees or is known not to.
@@ -120,6 +133,11 @@ impl Cases {
     }
 }
 
+/// Whether the machine has a program.
+fn is_here(program: &str) -> bool {
+    bash(&format!("command -v {program}")).run().code == 0
+}
+
 fn bash(command: &str) -> Program {
     let bash = Program::new("bash").args(["--norc", "--noprofile", "-c", command]);
     bash.env("LC_ALL", "C").env("GIT_CONFIG_NOSYSTEM", "1").env("TZ", "UTC")
@@ -153,7 +171,9 @@ fn is_made_aside(name: &OsStr) -> bool {
 
 /// Archives hold times and owners; what is in them is for the commands to compare.
 fn is_archive(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["gz", "tgz", "tar"].iter().any(|it| extension == *it))
+    path.extension().is_some_and(|extension| {
+        ["gz", "tgz", "tar", "zip", "bz2", "xz", "z"].iter().any(|it| extension == *it)
+    })
 }
 
 fn changed_differently(

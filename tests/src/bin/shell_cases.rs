@@ -41,6 +41,9 @@ fn main() -> anyhow::Result<ExitCode> {
             Some(difference) => println!("==== {}\n{difference}\n", case.name),
         }
     }
+    for name in cases.left_out() {
+        println!("left out, as this machine lacks its programs: {name}");
+    }
     println!("known to differ {n_known}");
     println!("identical {n_identical} of {n_cases}");
     Ok(if n_identical + n_known == n_cases { ExitCode::SUCCESS } else { ExitCode::FAILURE })

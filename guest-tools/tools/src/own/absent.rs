@@ -6,6 +6,7 @@ use super::{Call, R};
 pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("apt", "nothing can be installed in a sandbox"),
     ("apt-get", "nothing can be installed in a sandbox"),
+    ("bc", "use `awk 'BEGIN{print 1/3}'` or `python -c`"),
     ("brew", "nothing can be installed in a sandbox"),
     ("cargo", "there is no Rust here"),
     ("cc", "there is no C compiler here"),
@@ -24,6 +25,7 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("ifconfig", "there is no network"),
     ("ip", "there is no network"),
     ("java", "there is no Java here"),
+    ("make", "run the commands of the recipe one by one"),
     ("man", "use `COMMAND --help`"),
     ("nano", "there is no terminal; use `sed -i` or `cat > FILE <<'EOF'`"),
     ("nc", "there is no network"),

@@ -1,4 +1,4 @@
-//! `column`, `strings` and `rev`.
+//! `column`, `strings`, `rev`, and `less` and `more`, which nobody pages through here.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -248,4 +248,26 @@ pub(crate) fn rev(call: &Call<'_>) -> R {
         out.write_all(end)?;
     }
     Ok(i32::from(failed))
+}
+
+/// `less` and `more`: the files as they are; options are about a terminal.
+pub(crate) fn pager(call: &Call<'_>) -> R {
+    let is_file = |it: &&&str| **it == "-" || !it.starts_with(['-', '+']);
+    let files: Vec<String> =
+        call.args.iter().filter(|it| is_file(it)).map(|it| (*it).to_owned()).collect();
+    let here = ["-".to_owned()];
+    let files = if files.is_empty() { &here[..] } else { &files };
+    let mut out = io::stdout().lock();
+    for file in files {
+        let copied = match file.as_str() {
+            "-" => io::copy(&mut io::stdin(), &mut out),
+            name => File::open(name).and_then(|mut it| io::copy(&mut it, &mut out)),
+        };
+        if let Err(e) = copied {
+            // As less has it: told on stdout's side, and no failure.
+            eprintln!("{file}: {}", reason(&e));
+            return Ok(i32::from(call.name == "more"));
+        }
+    }
+    Ok(0)
 }
