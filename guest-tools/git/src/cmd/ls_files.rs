@@ -74,11 +74,17 @@ impl Lister<'_> {
         let cached =
             words.has("cached") || words.has("stage") || !kinds.iter().any(|name| words.has(name));
         let entries = self.stage.entries();
-        if cached || words.has("unmerged") {
-            self.cached(&entries);
-        }
-        if words.has("deleted") || words.has("modified") {
-            self.changed(&entries);
+        let mut last: Vec<u8> = vec![];
+        let mut ignore = self.ignore();
+        let work = Work::new(self.place);
+        for entry in entries.iter().filter(|entry| self.paths.fits(&entry.path)) {
+            if cached || words.has("unmerged") {
+                self.cached(entry, &mut ignore, &last);
+            }
+            if words.has("deleted") || words.has("modified") {
+                self.changed(entry, &work);
+            }
+            last.clone_from(&entry.path);
         }
         if words.has("error-unmatch") {
             let known = entries.iter().map(|entry| entry.path.as_slice());
@@ -124,46 +130,38 @@ impl Lister<'_> {
         }
     }
 
-    fn cached(&self, entries: &[IndexEntry]) {
-        let words = self.words;
-        let only_ignored = words.has("ignored") && !words.has("others");
-        let mut ignore = self.ignore();
-        let mut last: &[u8] = &[];
-        for entry in entries.iter().filter(|entry| self.paths.fits(&entry.path)) {
-            let unmerged = stage::stage(entry) > 0;
-            if words.has("unmerged") && !unmerged {
-                continue;
-            }
-            if only_ignored && !ignore.is_ignored(&entry.path, false) {
-                continue;
-            }
-            if words.has("deduplicate") && entry.path == last {
-                continue;
-            }
-            last = &entry.path;
-            let tag = match (words.has("t") || words.has("v"), unmerged) {
-                (false, _) => "",
-                (true, true) => "M ",
-                (true, false) => "H ",
-            };
-            let details = words.has("stage") || words.has("unmerged");
-            self.line(tag, details.then_some(entry), &entry.path);
-        }
+    fn details<'e>(&self, entry: &'e IndexEntry) -> Option<&'e IndexEntry> {
+        (self.words.has("stage") || self.words.has("unmerged")).then_some(entry)
     }
 
-    fn changed(&self, entries: &[IndexEntry]) {
-        let work = Work::new(self.place);
+    fn cached(&self, entry: &IndexEntry, ignore: &mut Ignore<'_>, last: &[u8]) {
         let words = self.words;
-        for entry in entries.iter().filter(|entry| self.paths.fits(&entry.path)) {
-            let fate = collect::fate(&work, &self.stage, entry);
-            let gone = matches!(fate, Fate::Gone);
-            let changed = !matches!(fate, Fate::Same(_));
-            if words.has("deleted") && gone {
-                self.line(if words.has("t") { "R " } else { "" }, None, &entry.path);
-            }
-            if words.has("modified") && (changed || stage::stage(entry) > 0) {
-                self.line(if words.has("t") { "C " } else { "" }, None, &entry.path);
-            }
+        let unmerged = stage::stage(entry) > 0;
+        let only_ignored = words.has("ignored") && !words.has("others");
+        let skipped = (words.has("unmerged") && !unmerged)
+            || (only_ignored && !ignore.is_ignored(&entry.path, false))
+            || (words.has("deduplicate") && entry.path == last);
+        if skipped {
+            return;
+        }
+        let tag = match (words.has("t") || words.has("v"), unmerged) {
+            (false, _) => "",
+            (true, true) => "M ",
+            (true, false) => "H ",
+        };
+        self.line(tag, self.details(entry), &entry.path);
+    }
+
+    fn changed(&self, entry: &IndexEntry, work: &Work<'_>) {
+        let words = self.words;
+        let fate = collect::fate(work, &self.stage, entry);
+        let gone = matches!(fate, Fate::Gone);
+        let changed = !matches!(fate, Fate::Same(_));
+        if words.has("deleted") && gone {
+            self.line(if words.has("t") { "R " } else { "" }, self.details(entry), &entry.path);
+        }
+        if words.has("modified") && (changed || stage::stage(entry) > 0) {
+            self.line(if words.has("t") { "C " } else { "" }, self.details(entry), &entry.path);
         }
     }
 

@@ -210,8 +210,14 @@ impl<'a> Printer<'a> {
             }
             text.extend(patches);
         }
-        if !changes.is_empty() || !text.is_empty() {
-            self.gap();
+        // The empty line is there even if nothing follows.
+        let empty_format =
+            matches!(&self.style.format, pretty::Format::User(text, _) if text.is_empty());
+        if !empty_format {
+            if let Some(graph) = &mut self.graph {
+                out::bytes(graph.padding().as_bytes());
+            }
+            out::bytes(b"\n");
         }
         self.beside(&text);
         Ok(true)
