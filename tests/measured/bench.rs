@@ -35,6 +35,11 @@ fn python_is_measured_beside_a_native_python() {
 }
 
 #[test]
+fn pytest_is_measured_beside_a_native_pytest() {
+    check("pytest");
+}
+
+#[test]
 fn shells_and_searches_give_what_native_ones_give() {
     check("spawn");
 }

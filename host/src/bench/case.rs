@@ -13,9 +13,17 @@ pub enum Bench {
     Pipe,
     /// `python -c "print(1)"` against a native CPython.
     Python,
+    /// `python -m pytest -q` on a file of nine tests against a native CPython.
+    Pytest,
     /// Forks of a tree against copies of it.
     Fork,
 }
+
+/// Nine tests that pass, with the fixtures that most tests use.
+pub(super) const NINE_TESTS: &str = include_str!("nine_tests.py");
+
+/// What the file of the nine tests is called.
+pub(super) const NINE_TESTS_NAME: &str = "test_nine.py";
 
 /// What both sides execute.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +34,8 @@ pub(super) enum Work {
     Shell(&'static str),
     /// `python -c` with this program.
     Python(&'static str),
+    /// pytest on the nine tests.
+    Pytest,
     /// A fork of the tree against a copy of the folder.
     Fork,
 }
@@ -45,7 +55,8 @@ const fn case(name: &'static str, work: Work) -> Case {
 
 impl Bench {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Exec, Self::Spawn, Self::Pipe, Self::Python, Self::Fork];
+    pub const ALL: [Self; 6] =
+        [Self::Exec, Self::Spawn, Self::Pipe, Self::Python, Self::Pytest, Self::Fork];
 
     /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
@@ -54,6 +65,7 @@ impl Bench {
             Self::Spawn => "spawn",
             Self::Pipe => "pipe",
             Self::Python => "python",
+            Self::Pytest => "pytest",
             Self::Fork => "fork",
         }
     }
@@ -63,7 +75,7 @@ impl Bench {
     pub fn rounds(self) -> NonZeroU32 {
         let n = match self {
             Self::Exec | Self::Python => 50,
-            Self::Spawn | Self::Fork => 10,
+            Self::Spawn | Self::Pytest | Self::Fork => 10,
             Self::Pipe => 5,
         };
         NonZeroU32::new(n).expect("not 0")
@@ -86,12 +98,14 @@ impl Bench {
             bytes: Some(1 << 30),
         }];
         const PYTHON: &[Case] = &[case("python", Work::Python("print(1)"))];
+        const PYTEST: &[Case] = &[case("pytest", Work::Pytest)];
         const FORK: &[Case] = &[case("fork", Work::Fork)];
         match self {
             Self::Exec => EXEC,
             Self::Spawn => SPAWN,
             Self::Pipe => PIPE,
             Self::Python => PYTHON,
+            Self::Pytest => PYTEST,
             Self::Fork => FORK,
         }
     }
@@ -109,7 +123,15 @@ impl Case {
             Work::Nothing => Some(("true", vec![])),
             Work::Shell(line) => Some(("sh", vec!["-c", line])),
             Work::Python(program) => Some(("python", vec!["-c", program])),
+            Work::Pytest => Some(("python", vec!["-m", "pytest", "-q", NINE_TESTS_NAME])),
             Work::Fork => None,
         }
+    }
+
+    /// Returns what of an output has to be the same on both sides: all of it, but for the line in
+    /// which pytest says how long it took.
+    pub(super) fn comparable<'a>(&self, output: &'a [u8]) -> &'a [u8] {
+        let end = output.iter().position(|byte| *byte == b'\n').unwrap_or(output.len());
+        if matches!(self.work, Work::Pytest) { &output[..end] } else { output }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Machine,
-    case::{Case, Work},
+    case::{Case, NINE_TESTS, NINE_TESTS_NAME, Work},
 };
 use std::{
     ffi::OsString,
@@ -91,8 +91,24 @@ impl NativeProgram {
                 let python = machine.native_python.clone().ok_or(NativeError::NoPython)?;
                 Ok(plain(python, &["-c", program], "native CPython of the same sources"))
             }
+            Work::Pytest => Self::pytest(machine),
             Work::Fork => Self::copy(machine),
         }
+    }
+
+    /// Runs the nine tests in a folder of their own.
+    fn pytest(machine: &Machine) -> Result<Self, NativeError> {
+        let folder = tempfile::tempdir().map_err(NativeError::Folder)?;
+        fs_err::write(folder.path().join(NINE_TESTS_NAME), NINE_TESTS)
+            .map_err(NativeError::Folder)?;
+        Ok(Self {
+            program: machine.native_python.clone().ok_or(NativeError::NoPython)?,
+            args: ["-m", "pytest", "-q", NINE_TESTS_NAME].map(OsString::from).to_vec(),
+            what: "pytest in native CPython of the same sources".to_owned(),
+            cwd: Some(folder.path().to_owned()),
+            folder: Some(folder),
+            copies: false,
+        })
     }
 
     /// Copies the folder of the machine with `cp -a`.

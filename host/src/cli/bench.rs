@@ -20,7 +20,8 @@ use std::{
 /// static program natively. `spawn` runs lines of shell against bash and the tools of this machine:
 /// a shell by itself, 200 commands, searches in a tree of files. `pipe` sends 1 GiB from one process
 /// to another. `python` runs `python -c "print(1)"` against the CPython of the same version that
-/// `playpen image build` made for this machine. `fork` takes forks of the tree against copying it.
+/// `playpen image build` made for this machine, and `pytest` runs `python -m pytest -q` on a file of
+/// nine tests against the same. `fork` takes forks of the tree against copying it.
 ///
 /// With `--json`, prints a list with one object for each comparison: `bench`, `name`, `sandbox` and
 /// `native` (each with `what`, `n`, `median_us`, `p10_us`, `p90_us`, and `mb_per_s` where data goes
@@ -49,6 +50,8 @@ enum Which {
     Pipe,
     /// `python -c "print(1)"` against a native CPython
     Python,
+    /// `pytest -q` on a file of nine tests, against a native CPython
+    Pytest,
     /// Forks of a tree of files, against copies
     Fork,
     /// All of them
@@ -62,6 +65,7 @@ impl Which {
             Self::Spawn => Bench::Spawn,
             Self::Pipe => Bench::Pipe,
             Self::Python => Bench::Python,
+            Self::Pytest => Bench::Pytest,
             Self::Fork => Bench::Fork,
             Self::All => return Bench::ALL.to_vec(),
         };
