@@ -171,8 +171,8 @@ async fn compare_case(
         let (native_took, native_output) = native.run().map_err(fail)?;
         let (took, output) = execute(case, sandbox, machine).await?;
         if case.comparable(&output) != case.comparable(&native_output) {
-            let [ours, theirs] =
-                [&output[..], &native_output].map(|text| String::from_utf8_lossy(text).into_owned());
+            let [ours, theirs] = [&output[..], &native_output]
+                .map(|text| String::from_utf8_lossy(text).into_owned());
             return Err(BenchError::Differ { case: case.name, ours, theirs });
         }
         if round >= N_WARM_UP {

@@ -69,9 +69,12 @@ impl Policy {
 
 /// Returns patterns as the sandbox matches them.
 pub fn absolute(patterns: &[String], mounts: &[String]) -> Vec<String> {
-    let below = |pattern: &String| match pattern.starts_with('/') {
-        true => vec![pattern.clone()],
-        false => mounts.iter().map(|mount| format!("{mount}/{pattern}")).collect(),
+    let below = |pattern: &String| {
+        if pattern.starts_with('/') {
+            vec![pattern.clone()]
+        } else {
+            mounts.iter().map(|mount| format!("{mount}/{pattern}")).collect()
+        }
     };
     patterns.iter().flat_map(below).collect()
 }

@@ -3,6 +3,7 @@
 //! Every test runs the real program with the real image, and has native programs as its oracle where
 //! there is one. What is built is kept in the home of whoever runs the tests; the first test on a
 //! machine without an image builds it, which takes about 15 minutes.
+#![allow(clippy::duplicate_mod, reason = "each example brings what all of them begin with")]
 #![expect(clippy::unwrap_used, reason = "clippy.toml only exempts `#[test]` functions")]
 
 mod architecture;

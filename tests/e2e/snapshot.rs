@@ -428,8 +428,8 @@ fn a_damaged_file_is_named_and_the_others_come_out() {
 fn a_killed_writer_leaves_nothing_half_there() {
     let (home, work) = (home(), folder());
     for n in 0..400_u32 {
-        let text: String =
-            (0..400).map(|line| format!("line {} of {n}\n", line * 7919 % 1000)).collect();
+        let lines = (0..400).map(|line| format!("line {} of {n}\n", line * 7919 % 1000));
+        let text = lines.collect::<Vec<_>>().concat();
         fs_err::write(work.join(&format!("f{n}.txt")), text).unwrap();
     }
     home.import("base", work.path());

@@ -187,7 +187,7 @@ fn git_reads(
     let mut stores: BTreeMap<(String, String), Result<git::Store, String>> = BTreeMap::new();
     for event in record.events.iter().filter(|event| event.reads_content()) {
         let Some(node) = event.node.filter(|node| !trace.is_made(*node)) else { continue };
-        let object = trace.names(node).find_map(|name| Object::at(name));
+        let object = trace.names(node).find_map(Object::at);
         let Some(object) = object else { continue };
         let mounts = record.header.mounts.iter();
         let mount = mounts.filter(|it| object.is_below(&it.guest)).max_by_key(|it| it.guest.len());

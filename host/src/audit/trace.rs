@@ -60,7 +60,7 @@ impl Trace {
 
     fn add(&mut self, event: &Event) {
         if let Some(node) = event.node {
-            let told = event.resolved.iter().chain(&event.to_resolved).map(|path| path.to_string());
+            let told = event.resolved.iter().chain(&event.to_resolved).map(ToString::to_string);
             let paths: Vec<String> = told.chain(event.names.iter().cloned()).collect();
             for path in paths {
                 let earlier = self.earlier(&path);
@@ -78,7 +78,7 @@ impl Trace {
             (Op::Rename, Some(from), Some(to)) if event.kind == Some(NodeKind::Directory) => {
                 self.rename(from, to);
             }
-            (Op::Rmdir, Some(path), _) | (Op::Mkdir, Some(path), _) => {
+            (Op::Rmdir | Op::Mkdir, Some(path), _) => {
                 self.moves.retain(|it| it.now != path);
             }
             _ => {}

@@ -114,7 +114,7 @@ struct VerifyArgs {
 pub(super) fn run(session: &Session, args: &AuditArgs) -> anyhow::Result<Status> {
     match &args.question {
         Question::Show(args) => show(session, args),
-        Question::Stats(args) => stats(session, &read(&args.log)?),
+        Question::Stats(args) => Ok(stats(session, &read(&args.log)?)),
         Question::WhoRead(args) => ask(session, args, who_read),
         Question::WhoWrote(args) => ask(session, args, who_wrote),
         Question::NeverRead(args) => prove(session, args),
@@ -166,46 +166,46 @@ fn show(session: &Session, args: &Show) -> anyhow::Result<Status> {
 
 /// Returns an event as a line for people.
 fn line(event: &Event) -> String {
-    let mut text = format!(
+    let mut parts = vec![format!(
         "{:>6} {:>9.3}s {:>4} {:<10} {:<10}",
         event.seq,
         micros(event.at_us),
         event.pid,
         event.argv0,
         event.op.name()
-    );
+    )];
     let asked = event.path.as_deref().unwrap_or("");
     let path = event.resolved.as_deref().unwrap_or(asked);
-    text.push_str(&format!(" {path}"));
+    parts.push(path.to_owned());
     if let Some(to) = event.to_resolved.as_deref().or(event.to.as_deref()) {
-        text.push_str(&format!(" -> {to}"));
+        parts.push(format!("-> {to}"));
     }
     if let Some(argv) = &event.argv {
-        text.push_str(&format!(" {argv:?}"));
+        parts.push(format!("{argv:?}"));
     }
     if let Some(status) = &event.status {
-        text.push_str(&format!(" {status}"));
+        parts.push(status.clone());
     }
     if let Some(n) = event.bytes_read.filter(|n| *n > 0) {
-        text.push_str(&format!(" {n} bytes read"));
+        parts.push(format!("{n} bytes read"));
     }
     if let Some(n) = event.bytes_written.filter(|n| *n > 0) {
-        text.push_str(&format!(" {n} bytes written"));
+        parts.push(format!("{n} bytes written"));
     }
     if let Some(errno) = &event.errno {
-        text.push_str(&format!(" {errno}"));
+        parts.push(errno.to_string());
     }
     if event.flagged {
-        text.push_str(" FLAGGED");
+        parts.push("FLAGGED".to_owned());
     }
     if event.decision == playpen_runtime::audit::Decision::Denied {
         let by = event.rule.as_deref().or(event.grant.as_deref()).unwrap_or("the kernel");
-        text.push_str(&format!(" DENIED by {by}"));
+        parts.push(format!("DENIED by {by}"));
     }
     if let Some(count) = event.count {
-        text.push_str(&format!(" x{count}"));
+        parts.push(format!("x{count}"));
     }
-    visible(&text)
+    visible(&parts.join(" "))
 }
 
 /// Takes the characters out by which a path could command the terminal.
@@ -218,12 +218,12 @@ fn micros(at_us: u64) -> f64 {
     at_us as f64 / 1e6
 }
 
-fn stats(session: &Session, record: &Record) -> anyhow::Result<Status> {
+fn stats(session: &Session, record: &Record) -> Status {
     let stats = audit::stats(record);
     warn(session, record);
     if session.printer.is_json() {
         session.printer.json(&stats);
-        return Ok(Status::Done);
+        return Status::Done;
     }
     let mut table = table(["what", "how many"]);
     let mut row = |what: &str, n: u64| {
@@ -245,7 +245,7 @@ fn stats(session: &Session, record: &Record) -> anyhow::Result<Status> {
         row(&format!("by `{}`", visible(program)), *n);
     }
     session.printer.result(table);
-    Ok(Status::Done)
+    Status::Done
 }
 
 fn ask(
@@ -272,17 +272,12 @@ fn list(session: &Session, accesses: &[Access]) -> Status {
 
 fn access_line(access: &Access) -> String {
     let Access { seq, pid, argv, op, path, .. } = access;
-    let mut text = format!("event {seq}: {} {path} by {pid} {}", op.name(), argv.join(" "));
-    if let Some(also) = &access.also {
-        text.push_str(&format!(" (that is {also})"));
-    }
-    if let Some(errno) = &access.errno {
-        text.push_str(&format!(" [{errno} by {}]", access.by.as_deref().unwrap_or("the kernel")));
-    }
-    if let Some(why) = &access.why {
-        text.push_str(&format!(": {why}"));
-    }
-    visible(&text)
+    let said = format!("event {seq}: {} {path} by {pid} {}", op.name(), argv.join(" "));
+    let also = access.also.as_ref().map_or_else(String::new, |also| format!(" (that is {also})"));
+    let by = access.by.as_deref().unwrap_or("the kernel");
+    let denied = access.errno.as_ref().map(|errno| format!(" [{errno} by {by}]"));
+    let why = access.why.as_ref().map(|why| format!(": {why}"));
+    visible(&[said, also, denied.unwrap_or_default(), why.unwrap_or_default()].concat())
 }
 
 /// Reads folders of the host again, if they are still what was copied.
@@ -351,7 +346,9 @@ fn verify(session: &Session, args: &VerifyArgs) -> anyhow::Result<Status> {
         let signer = signed_by.map_or_else(String::new, |key| format!(", signed by {key}"));
         session.printer.result(format_args!("good: {} events{signer}", count(n_events)));
     } else {
-        faults.iter().for_each(|fault| session.printer.result(visible(&fault.to_string())));
+        for fault in faults {
+            session.printer.result(visible(&fault.to_string()));
+        }
     }
     Ok(if good { Status::Done } else { Status::No })
 }

@@ -40,26 +40,23 @@ impl Verifier {
         let before = self.observe(&tree, &Selection::All).await?;
         let mut flaws = before.flaws.clone();
         let mut wanted = Wanted { pass_to_pass: before.passing(), ..Wanted::default() };
-        match solved {
-            Some(solved) => {
-                let after = self.observe(&without_history(solved), &Selection::All).await?;
-                flaws.extend(after.flaws.clone());
-                let passing = after.passing();
-                let is_new = |id: &&String| {
-                    !wanted.pass_to_pass.contains(*id) && !before.flaky.contains_key(*id)
-                };
-                let new = passing.iter().filter(is_new).cloned().collect();
-                wanted.fail_to_pass = FrozenTests::new(new);
-                wanted.pass_to_pass.retain(|id| passing.contains(id));
-            }
-            None => {
-                wanted.fail_to_pass = FrozenTests::new(before.failing());
-                let files = test_modules(&tree);
-                let (_, files) = self.checker().parse(&tree, &files, Names::Found).await?;
-                for error in before.collect_errors() {
-                    if let Some(file) = files.iter().find(|file| file.path == error.id) {
-                        wanted.fail_to_pass.defer(file, &error.message);
-                    }
+        if let Some(solved) = solved {
+            let after = self.observe(&without_history(solved), &Selection::All).await?;
+            flaws.extend(after.flaws.clone());
+            let passing = after.passing();
+            let is_new = |id: &&String| {
+                !wanted.pass_to_pass.contains(*id) && !before.flaky.contains_key(*id)
+            };
+            let new = passing.iter().filter(is_new).cloned().collect();
+            wanted.fail_to_pass = FrozenTests::new(new);
+            wanted.pass_to_pass.retain(|id| passing.contains(id));
+        } else {
+            wanted.fail_to_pass = FrozenTests::new(before.failing());
+            let files = test_modules(&tree);
+            let (_, files) = self.checker().parse(&tree, &files, Names::Found).await?;
+            for error in before.collect_errors() {
+                if let Some(file) = files.iter().find(|file| file.path == error.id) {
+                    wanted.fail_to_pass.defer(file, &error.message);
                 }
             }
         }

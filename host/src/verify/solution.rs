@@ -221,8 +221,11 @@ fn close(record: &mut Verification, seen: &Observation, wanted: &Wanted) -> bool
     record.pass_to_pass = wanted.pass_to_pass.intersection(&passing).cloned().collect();
     let own = passing.iter().filter(|id| wanted.fail_to_pass.is_frozen(id));
     record.fail_to_pass = own.cloned().collect();
-    let gates = gates_of(seen, wanted);
-    gates.into_iter().fold(true, |passed, gate| record.add(gate) && passed)
+    let mut all_passed = true;
+    for gate in gates_of(seen, wanted) {
+        all_passed &= record.add(gate);
+    }
+    all_passed
 }
 
 /// Judges what was seen by what was wanted.

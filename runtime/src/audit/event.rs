@@ -315,10 +315,9 @@ impl Event {
             return false;
         }
         match self.op {
-            Op::OpenRead => true,
+            Op::OpenRead | Op::Readlink => true,
             Op::OpenWrite => self.access.is_some_and(OpenAccess::reads) && !self.created,
             Op::Close => self.bytes_read.is_some_and(|n_bytes| n_bytes > 0),
-            Op::Readlink => true,
             _ => false,
         }
     }

@@ -178,7 +178,7 @@ impl Vfs {
         if !self.audit.is_on() && decision == Decision::Allowed && !flagged {
             return;
         }
-        let (resolved, node) = place.map_or((None, None), |place| self.identity(ask, place));
+        let (resolved, node) = place.map_or((None, None), |place| Self::identity(ask, place));
         let created = errno.is_none() && self.made.is_some();
         let node = if created { self.made } else { node };
         self.audit.record(Event {
@@ -201,7 +201,7 @@ impl Vfs {
 
     /// Returns the path and the node that a place stands for; a descriptor stands for what it is
     /// open on.
-    fn identity(&self, ask: &Ask<'_>, place: &Place) -> (Option<Arc<str>>, Option<NodeId>) {
+    fn identity(ask: &Ask<'_>, place: &Place) -> (Option<Arc<str>>, Option<NodeId>) {
         match place.found {
             Some(Found::Node(node)) => (Some(place.path.as_str().into()), Some(node)),
             Some(Found::Descriptor(number)) => {

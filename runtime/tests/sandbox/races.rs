@@ -29,7 +29,7 @@ fn worker(n: usize, salt: usize) -> String {
     data.push((3010, "s"));
     // A linear congruential generator picks what each round does.
     let body = format!(
-        r#"(local $n i32) (local $r i32) (local $p i32) (local $q i32)
+        r"(local $n i32) (local $r i32) (local $p i32) (local $q i32)
         (local.set $n (i32.const {n})) (local.set $r (i32.const {salt}))
         (loop $again
           (local.set $r (i32.add (i32.mul (local.get $r) (i32.const 1103515245)) (i32.const 12345)))
@@ -61,7 +61,7 @@ fn worker(n: usize, salt: usize) -> String {
             (drop (call $unlink (i32.const 3) (local.get $p) (i32.const 11)))
             (drop (call $symlink (i32.const 3000) (i32.const 1) (i32.const 3) (local.get $p) (i32.const 11))))
           (local.set $n (i32.sub (local.get $n) (i32.const 1)))
-          (br_if $again (local.get $n)))"#
+          (br_if $again (local.get $n)))"
     );
     guest(&data, &body)
 }

@@ -233,9 +233,10 @@ impl Case {
     ) -> anyhow::Result<(Verification, Vec<Reason>)> {
         let good = self.good.as_ref().context("a reproduction needs the code as it should be")?;
         let before = with_tests_of(&self.base, &self.base, &BTreeSet::new());
-        let earlier = match before.exists("tests") {
-            true => verifier.observe(&before, &Selection::All).await?.passing(),
-            false => BTreeSet::new(),
+        let earlier = if before.exists("tests") {
+            verifier.observe(&before, &Selection::All).await?.passing()
+        } else {
+            BTreeSet::new()
         };
         let claim = Suite {
             base: &self.base,

@@ -98,15 +98,12 @@ impl Recording {
 
 fn header(args: &RunArgs, plan: &Plan) -> anyhow::Result<Header> {
     let mut run = [0; 8];
-    let started_us = match args.deterministic {
-        Some(seed) => {
-            run = seed.to_le_bytes();
-            VIRTUAL_START_US
-        }
-        None => {
-            SystemRandom::new().fill(&mut run).ok().context("the host has no random bytes")?;
-            u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0)
-        }
+    let started_us = if let Some(seed) = args.deterministic {
+        run = seed.to_le_bytes();
+        VIRTUAL_START_US
+    } else {
+        SystemRandom::new().fill(&mut run).ok().context("the host has no random bytes")?;
+        u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0)
     };
     let mounts = plan.specs.iter().map(|spec| mount(spec, &plan.copied, &args.skip_names));
     Ok(Header {
