@@ -6,7 +6,7 @@ use crate::{
     command::{Command, DEFAULT_PATH},
     engine::Engine,
     errno::Errno,
-    image::{Image, Programs},
+    image::{Image, Programs, stub_module},
     limits::Limits,
     process::{Job, Kernel},
     random::Randomness,
@@ -54,6 +54,7 @@ pub struct SandboxBuilder {
     mounts: Vec<Mount>,
     rules: Vec<Rule>,
     tools: Vec<(String, Arc<dyn HostTool>)>,
+    only: Option<BTreeSet<String>>,
     settings: Settings,
     sink: Option<Arc<dyn AuditSink>>,
 }
@@ -77,7 +78,8 @@ struct Settings {
     limits: Limits,
     random: Randomness,
     level: AuditLevel,
-    programs: Option<BTreeSet<String>>,
+    /// The programs that may be started, each with its module; all if none.
+    programs: Option<BTreeMap<String, String>>,
     is_deterministic: bool,
 }
 
@@ -152,10 +154,12 @@ impl SandboxBuilder {
 
     /// Lets only programs of these names be started; without this all may.
     ///
-    /// Both the name of the program's file and the name that it is started under count.
+    /// Both the name of the program's file and the name that it is started under count, and it has
+    /// to be the program that has this name in the image: a copy of another does not become one of
+    /// these by its name.
     #[must_use]
     pub fn only_programs(mut self, names: impl IntoIterator<Item = String>) -> Self {
-        self.settings.programs = Some(names.into_iter().collect());
+        self.only = Some(names.into_iter().collect());
         self
     }
 
@@ -176,6 +180,7 @@ impl SandboxBuilder {
         for (name, tool) in std::mem::take(&mut self.tools) {
             self.place_tool(name, tool)?;
         }
+        self.settings.programs = self.only.take().map(|names| self.modules_of(names));
         let audit = Arc::new(AuditLog::new(self.sink, self.settings.level));
         let clock =
             if self.settings.is_deterministic { Clock::start_virtual() } else { Clock::start() };
@@ -185,6 +190,19 @@ impl SandboxBuilder {
 }
 
 impl SandboxBuilder {
+    /// Returns the modules of the programs that the image has under these names.
+    fn modules_of(&mut self, names: BTreeSet<String>) -> BTreeMap<String, String> {
+        let Some(root) = self.mounts.first_mut().and_then(Mount::tree_mut) else {
+            return BTreeMap::new();
+        };
+        let module = |name: String| {
+            let mut folders = DEFAULT_PATH.split(':').map(|folder| folder.trim_start_matches('/'));
+            let stub = folders.find_map(|folder| root.read(&format!("{folder}/{name}")).ok())?;
+            Some((name, stub_module(&stub)?.to_owned()))
+        };
+        names.into_iter().filter_map(module).collect()
+    }
+
     fn place_tool(&mut self, name: String, tool: Arc<dyn HostTool>) -> Result<(), SandboxError> {
         let is_name = !name.is_empty() && name.len() <= MAX_TOOL_NAME_BYTES && !name.contains('/');
         let stub = if is_name { self.programs.add_tool(&name, tool) } else { vec![] };
@@ -261,6 +279,7 @@ impl Sandbox {
             ],
             rules: vec![],
             tools: vec![],
+            only: None,
             settings: Settings {
                 env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
                 cwd: "/".to_owned(),

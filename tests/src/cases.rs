@@ -128,7 +128,8 @@ impl Cases {
     }
 
     fn sandboxed(&self, command: &str, folder: &Path) -> Ended {
-        let args = ["run", "--quiet", "--apply", "--env", "LC_ALL=C", "--", "bash", "-c", command];
+        let args =
+            ["run", "--quiet", "--apply", "--env", "LC_ALL=C.UTF-8", "--", "bash", "-c", command];
         Program::new(&self.program).args(args).cwd(folder).run()
     }
 }
@@ -140,7 +141,7 @@ fn is_here(program: &str) -> bool {
 
 fn bash(command: &str) -> Program {
     let bash = Program::new("bash").args(["--norc", "--noprofile", "-c", command]);
-    bash.env("LC_ALL", "C").env("GIT_CONFIG_NOSYSTEM", "1").env("TZ", "UTC")
+    bash.env("LC_ALL", "C.UTF-8").env("GIT_CONFIG_NOSYSTEM", "1").env("TZ", "UTC")
 }
 
 /// Returns every file and link of `folder` with its content.

@@ -102,7 +102,7 @@ impl Start {
             return Err(Errno::TOOBIG.into());
         }
         let found = self.find_program(job)?;
-        self.check_tool(job, &found.file)?;
+        self.check_tool(job, &found)?;
         let program = job.kernel.programs.load(&found.module)?;
         let argv0: Arc<str> = self.argv.first().map_or("", |argv0| argv0.as_str()).into();
         let parent = self.parent.unwrap_or(ROOT_PARENT);
@@ -134,20 +134,25 @@ impl Start {
     }
 
     /// Checks that the program is one of those that may be started. One module can be many tools,
-    /// told by the name that it is started under, so both names count.
-    fn check_tool(&self, job: &Job, file: &ProgramFile) -> Result<(), Failure> {
+    /// told by the name that it is started under, so both names count; and a name only stands for
+    /// its own module, so a copy of another program under it is refused.
+    fn check_tool(&self, job: &Job, found: &Found) -> Result<(), Failure> {
         let Some(tools) = &job.kernel.tools else { return Ok(()) };
+        let Found { module, file } = found;
         let started_as = self.argv.first().map_or("", String::as_str).trim_start_matches('-');
         for path in [file.path.as_str(), started_as] {
             let name = path.rsplit('/').next().unwrap_or(path);
-            if !tools.contains(name) {
-                return Err(Failure::Refused(Verdict {
-                    grant: Arc::clone(&file.grant),
-                    rule: Some(format!("tools without {name}").into()),
-                    refusal: Some(Errno::ACCES),
-                    flagged: file.flagged,
-                }));
-            }
+            let rule = match tools.get(name) {
+                Some(own) if own == module => continue,
+                Some(_) => format!("tools: this is not the image's {name}"),
+                None => format!("tools without {name}"),
+            };
+            return Err(Failure::Refused(Verdict {
+                grant: Arc::clone(&file.grant),
+                rule: Some(rule.into()),
+                refusal: Some(Errno::ACCES),
+                flagged: file.flagged,
+            }));
         }
         Ok(())
     }

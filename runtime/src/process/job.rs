@@ -13,7 +13,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc,
@@ -34,7 +34,7 @@ pub(crate) struct Kernel {
     /// Numbers for what is open and has no inode.
     pub(crate) next_serial: AtomicU64,
     /// The names of the programs that may be started, unless all may.
-    pub(crate) tools: Option<BTreeSet<String>>,
+    pub(crate) tools: Option<BTreeMap<String, String>>,
     /// What came in at the host functions.
     pub(crate) calls: HostCalls,
 }
