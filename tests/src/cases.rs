@@ -141,7 +141,10 @@ fn is_here(program: &str) -> bool {
 
 fn bash(command: &str) -> Program {
     let bash = Program::new("bash").args(["--norc", "--noprofile", "-c", command]);
-    bash.env("LC_ALL", "C.UTF-8").env("GIT_CONFIG_NOSYSTEM", "1").env("TZ", "UTC")
+    bash.env("LC_ALL", "C.UTF-8")
+        .env("HOME", "/home/user")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("TZ", "UTC")
 }
 
 /// Returns every file and link of `folder` with its content.
