@@ -5,9 +5,8 @@ use super::{Status, session::Session, snapshot::now_ms};
 /// Make snapshots that start from another one
 ///
 /// The forks are named after it, `NAME-1`, `NAME-2` and so on, going on after those that are there.
-/// They share everything with it until something runs on them:
-///
-///     playpen run --from base-1 --snapshot base-1 -- sh -c '...'
+/// They share everything with it until something runs on them, as with
+/// `playpen run --from base-1 --snapshot base-1 -- COMMAND`.
 ///
 /// All of them are made, or none. With `--json` the result is a list of objects as
 /// `playpen snapshot list` prints them; without it, one name a line.
