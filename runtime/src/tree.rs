@@ -267,6 +267,10 @@ impl Tree {
                 return Ok(());
             }
             let old_is_directory = self.inode(old).is_some_and(|old| old.directory().is_some());
+            // Above what is renamed, whatever that is: this comes before any talk of kinds.
+            if old_is_directory && self.is_below(from.0, old) {
+                return Err(Errno::NOTEMPTY);
+            }
             match (is_directory, old_is_directory) {
                 (true, false) => return Err(Errno::NOTDIR),
                 (false, true) => return Err(Errno::ISDIR),

@@ -4,7 +4,7 @@ use super::{
     Actor, At, Failure, Found, HostFile, NodeId, Vfs,
     mount::Backing,
     record::Ask,
-    resolve::Place,
+    resolve::{Last, Place},
     rights::{Verdict, Want},
     stat::FileType,
 };
@@ -81,15 +81,24 @@ impl Vfs {
         let changes = flags.write || flags.truncate;
         let op = if changes || flags.create { Op::OpenWrite } else { Op::OpenRead };
         let at = At { follow: at.follow && !(flags.create && flags.exclusive), ..at };
-        let ask = Ask { access: Some(flags.access()), ..Ask::new(actor, op, at) };
+        let mut ask = Ask { access: Some(flags.access()), ..Ask::new(actor, op, at) };
+        // No file can be made at `name/`, whatever is there; `./` is no name.
+        let makes_directory = flags.create && at.path.ends_with('/');
+        if makes_directory {
+            ask.last = Last::Entry;
+        }
         let place = self.locate(&ask)?;
         // Opening an existing file with O_CREAT for reading changes nothing.
         let writes = changes || (flags.create && place.found.is_none());
         let is_device = matches!(place.found, Some(Found::Descriptor(_)))
             || matches!(place.found, Some(Found::Node(node)) if self.device(node).is_some());
         let want = if writes && !is_device { Want::Write } else { Want::Read };
-        let opened = self
-            .operate(&ask, &place, want, |vfs| vfs.open_place(actor, &place, at.follow, flags))?;
+        let opened = self.operate(&ask, &place, want, |vfs| {
+            if makes_directory && place.entry.is_some() {
+                return Err(Errno::ISDIR);
+            }
+            vfs.open_place(actor, &place, at.follow, flags)
+        })?;
         Ok((opened, place.path))
     }
 
@@ -154,9 +163,6 @@ impl Vfs {
     }
 
     fn create_file(&mut self, actor: &Actor, place: &Place, flags: OpenFlags) -> SysResult<Opened> {
-        if place.wants_directory {
-            return Err(Errno::ISDIR);
-        }
         let (parent, name) = place.entry.as_ref().ok_or(Errno::NOENT)?;
         if let Backing::Host(dir) = &self.mounted(*parent).backing {
             let path = dir.child_path(parent.ino, name)?;
@@ -181,7 +187,7 @@ impl Vfs {
         actor: &Actor,
         at: At<'_>,
     ) -> Result<(bytes::Bytes, ProgramFile), Failure> {
-        let place = self.resolve(at.dir, at.path, true)?;
+        let place = self.resolve(at.dir, at.path, Last::Followed)?;
         let ask = Ask::new(actor, Op::Spawn, at);
         let verdict = self.decide_place(&ask, &place, Want::Read);
         if verdict.refusal.is_some() {

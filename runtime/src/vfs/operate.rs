@@ -104,10 +104,7 @@ impl Vfs {
         make: impl FnOnce(&mut Self, NodeId, &str) -> SysResult<()>,
     ) -> SysResult<()> {
         let is_directory = op == Op::Mkdir;
-        // mkdir("new/") is good, but a link that dangles there must not be walked.
-        let trimmed = if is_directory { at.path.trim_end_matches('/') } else { at.path };
-        let path = if trimmed.is_empty() { at.path } else { trimmed };
-        let ask = Ask { to, ..Ask::new(actor, op, At { follow: false, path, ..at }) };
+        let ask = Ask { to, ..Ask::new(actor, op, at) };
         let place = self.locate(&ask)?;
         if place.found.is_some() {
             // As with Linux, what is there is told before whether it could have been made.
@@ -124,7 +121,7 @@ impl Vfs {
 
     /// Removes a file or link.
     pub(crate) fn unlink(&mut self, actor: &Actor, at: At<'_>) -> SysResult<()> {
-        let ask = Ask::new(actor, Op::Unlink, At { follow: false, ..at });
+        let ask = Ask::new(actor, Op::Unlink, at);
         let place = self.locate(&ask)?;
         self.operate(&ask, &place, Want::Write, |vfs| {
             let (parent, name) = place.entry.as_ref().ok_or(Errno::ISDIR)?;
@@ -133,6 +130,9 @@ impl Vfs {
             };
             if vfs.is_directory(node) {
                 return Err(Errno::ISDIR);
+            }
+            if place.wants_directory {
+                return Err(Errno::NOTDIR);
             }
             if let Backing::Host(dir) = &vfs.mounted(*parent).backing {
                 return dir.unlink(&dir.child_path(parent.ino, name)?);
@@ -147,7 +147,7 @@ impl Vfs {
 
     /// Removes an empty directory.
     pub(crate) fn rmdir(&mut self, actor: &Actor, at: At<'_>) -> SysResult<()> {
-        let ask = Ask::new(actor, Op::Rmdir, At { follow: false, ..at });
+        let ask = Ask::new(actor, Op::Rmdir, at);
         let place = self.locate(&ask)?;
         self.operate(&ask, &place, Want::Write, |vfs| {
             let Some(Found::Node(node)) = place.found else { return Err(Errno::NOENT) };
@@ -193,18 +193,16 @@ impl Vfs {
 
     /// Renames an entry; both names must be writable, and lie in one mount.
     pub(crate) fn rename(&mut self, actor: &Actor, from: At<'_>, to: At<'_>) -> SysResult<()> {
-        let ask = Ask::new(actor, Op::Rename, At { follow: false, ..from });
-        self.operate_both(&ask, At { follow: false, ..to }, |vfs, old, new| {
-            vfs.rename_places(actor, old, new)
-        })
+        let ask = Ask::new(actor, Op::Rename, from);
+        self.operate_both(&ask, to, |vfs, old, new| vfs.rename_places(actor, old, new))
     }
 
     fn rename_places(&mut self, actor: &Actor, old: &Place, new: &Place) -> Outcome {
-        let Some(Found::Node(node)) = old.found else {
-            return Err(Errno::NOENT.into());
-        };
         let (Some((from, name)), Some((to, new_name))) = (&old.entry, &new.entry) else {
             return Err(Errno::BUSY.into());
+        };
+        let Some(Found::Node(node)) = old.found else {
+            return Err(Errno::NOENT.into());
         };
         let is_directory = self.is_directory(node);
         if !is_directory && (old.wants_directory || new.wants_directory) {
@@ -258,9 +256,7 @@ impl Vfs {
     /// read-only place.
     pub(crate) fn link(&mut self, actor: &Actor, from: At<'_>, to: At<'_>) -> SysResult<()> {
         let ask = Ask::new(actor, Op::Link, from);
-        self.operate_both(&ask, At { follow: false, ..to }, |vfs, old, new| {
-            Ok(vfs.link_places(actor, old, new)?)
-        })
+        self.operate_both(&ask, to, |vfs, old, new| Ok(vfs.link_places(actor, old, new)?))
     }
 
     fn link_places(&mut self, actor: &Actor, old: &Place, new: &Place) -> SysResult<()> {

@@ -2,7 +2,7 @@
 
 use super::{
     Found, NodeId, Vfs,
-    resolve::Place,
+    resolve::{Last, Place},
     rights::{Verdict, Want},
     stat::FileType,
 };
@@ -43,6 +43,7 @@ pub(super) struct Ask<'a> {
     pub(super) actor: &'a Actor,
     pub(super) op: Op,
     pub(super) at: At<'a>,
+    pub(super) last: Last,
     /// The target of a link that is made.
     pub(super) to: Option<&'a str>,
     pub(super) access: Option<OpenAccess>,
@@ -50,7 +51,12 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(super) fn new(actor: &'a Actor, op: Op, at: At<'a>) -> Self {
-        Self { actor, op, at, to: None, access: None }
+        let last = match op {
+            Op::Mkdir | Op::Symlink | Op::Unlink | Op::Rmdir | Op::Rename => Last::Entry,
+            _ if at.follow => Last::Followed,
+            _ => Last::Named,
+        };
+        Self { actor, op, at, last, to: None, access: None }
     }
 }
 
@@ -96,7 +102,7 @@ pub(crate) struct Traffic<'a> {
 impl Vfs {
     /// Resolves a path, and records if that fails.
     pub(super) fn locate(&mut self, ask: &Ask<'_>) -> SysResult<Place> {
-        self.resolve(ask.at.dir, ask.at.path, ask.at.follow)
+        self.resolve(ask.at.dir, ask.at.path, ask.last)
             .inspect_err(|errno| self.note(ask, None, None, None, Some(*errno)))
     }
 
@@ -128,7 +134,7 @@ impl Vfs {
     ) -> SysResult<()> {
         let ask = &Ask { to: Some(to.path), ..*ask };
         let old = self.locate(ask)?;
-        let new = match self.resolve(to.dir, to.path, to.follow) {
+        let new = match self.resolve(to.dir, to.path, Last::Entry) {
             Ok(new) => new,
             Err(errno) => {
                 // What is to be linked is looked up whole before the new name is; what is to be

@@ -54,6 +54,18 @@ const MAX_PATH_BYTES: usize = 4096;
 /// Bytes of a name, as `NAME_MAX` of Linux.
 const MAX_NAME_BYTES: usize = 255;
 
+/// What the last name of a path stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    /// What a symbolic link there leads to.
+    Followed,
+    /// What is there, a symbolic link itself; but `link/` is the directory that it leads to.
+    Named,
+    /// A name to make, remove or move: no link there is followed, and `name/` only says that it
+    /// is or becomes a directory's.
+    Entry,
+}
+
 struct Walk {
     /// Nodes from the root to where the walk stands, each with the length of its path.
     stack: Vec<(NodeId, usize)>,
@@ -98,12 +110,7 @@ fn names(path: &str) -> impl DoubleEndedIterator<Item = &str> {
 
 impl Vfs {
     /// Walks `path` from the directory `base`.
-    pub(super) fn resolve(
-        &mut self,
-        base: NodeId,
-        path: &str,
-        follow_last: bool,
-    ) -> SysResult<Place> {
+    pub(super) fn resolve(&mut self, base: NodeId, path: &str, last: Last) -> SysResult<Place> {
         if path.is_empty() {
             return Err(Errno::NOENT);
         }
@@ -118,13 +125,25 @@ impl Vfs {
             let above = self.path_of(base).ok_or(Errno::NOENT)?;
             walk.pending.extend(names(&above).rev().map(str::to_owned));
         }
-        let last = path.rsplit('/').next().unwrap_or(path);
-        let wants_directory = last.is_empty() || last == ".";
-        let mut place = self.walk_to_end(walk, follow_last || wants_directory, wants_directory)?;
-        if path.trim_end_matches('/').rsplit('/').next() == Some(".") {
+        let wants_directory = path.ends_with('/') || path.ends_with("/.") || path == ".";
+        let is_dot = path.trim_end_matches('/').rsplit('/').next() == Some(".");
+        let is_followed = match last {
+            Last::Followed => true,
+            Last::Named => wants_directory,
+            Last::Entry => is_dot,
+        };
+        let mut place = self.walk_to_end(walk, is_followed, wants_directory)?;
+        if is_dot {
             // `new/.` is a name in a directory that is not there; `new/` may become one.
             place.found.ok_or(Errno::NOENT)?;
             place.entry = None;
+        }
+        if wants_directory
+            && (last != Last::Entry || is_dot)
+            && let Some(Found::Node(node)) = place.found
+            && !self.is_directory(node)
+        {
+            return Err(Errno::NOTDIR);
         }
         Ok(place)
     }
@@ -188,9 +207,6 @@ impl Vfs {
             entry = Some((here, name));
         }
         let node = walk.here();
-        if wants_directory && !self.is_directory(node) {
-            return Err(Errno::NOTDIR);
-        }
         let path = if walk.path.is_empty() { "/".to_owned() } else { walk.path };
         let found = Some(Found::Node(node));
         Ok(Place { path, entry, mount: node.mount, found, wants_directory })

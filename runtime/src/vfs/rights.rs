@@ -6,7 +6,7 @@
 use super::{
     Access, Found, Vfs,
     record::{Ask, Failure, Outcome},
-    resolve::{NodeId, Place},
+    resolve::{Last, NodeId, Place},
 };
 use crate::errno::Errno;
 use globset::{GlobBuilder, GlobMatcher};
@@ -280,7 +280,7 @@ impl From<Verdict> for Answer {
 impl Vfs {
     /// Explains what would be decided on a path.
     pub(crate) fn explain(&mut self, path: &str) -> Result<Explanation, Errno> {
-        let place = self.resolve(NodeId::ROOT, path, true)?;
+        let place = self.resolve(NodeId::ROOT, path, Last::Followed)?;
         let node = match place.found {
             Some(Found::Node(node)) => Some(node),
             _ => None,
