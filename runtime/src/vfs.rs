@@ -37,7 +37,7 @@ pub(crate) use self::{
     device::standard_devices,
     host_dir::{HostFile, stat_of},
     open::{OpenFlags, Opened, ProgramFile},
-    operate::{SetTimes, set_times},
+    operate::{MadeUp, SetTimes, set_times},
     record::{Actor, At, Failure, Traffic},
     resolve::{Found, NodeId},
     rights::Verdict,

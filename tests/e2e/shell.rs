@@ -24,6 +24,11 @@ fn tools_do_what_the_gnu_tools_do() {
     compare("tools.toml");
 }
 
+#[test]
+fn git_does_what_native_git_does() {
+    compare("git.toml");
+}
+
 #[track_caller]
 fn compare(file: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(file);

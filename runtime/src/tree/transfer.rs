@@ -9,8 +9,8 @@ use super::{
     Content, Directory, EntryKind, Inode, Node, ROOT, Run, Tree, ignore::Ignores, path_api::join,
 };
 use cap_std::fs::{
-    Dir, DirBuilder, DirBuilderExt as _, MetadataExt as _, OpenOptions, OpenOptionsExt as _,
-    PermissionsExt as _,
+    Dir, DirBuilder, DirBuilderExt as _, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _,
+    Permissions, PermissionsExt as _,
 };
 use std::{
     io::{self, Read as _, Seek as _, Write as _},
@@ -107,7 +107,8 @@ pub enum ExportError {
 }
 
 impl Tree {
-    /// Copies a directory of the host into a new tree, with modes, times and links.
+    /// Copies a directory of the host into a new tree, with modes, times and links, its
+    /// own included.
     ///
     /// # Errors
     ///
@@ -115,8 +116,14 @@ impl Tree {
     /// there is more than `options` allow.
     pub fn import(dir: &Dir, options: &ImportOptions) -> Result<Self, ImportError> {
         let mut tree = Self::new();
+        let (mode, modified) = mode_and_time(&dir.dir_metadata().map_err(|source| {
+            ImportError::Read { path: ".".to_owned(), source }
+        })?);
+        if let Some(root) = tree.inode_mut(ROOT) {
+            root.mode = mode & 0o7777;
+        }
         let mut pending = vec![(String::new(), ROOT, Ignores::default())];
-        let mut directories = vec![];
+        let mut directories = vec![(ROOT, modified)];
         while let Some((path, ino, above)) = pending.pop() {
             let ignores = above.below(dir, &path, options)?;
             for (name, child_path) in list(dir, &path, options, &ignores)? {
@@ -248,10 +255,15 @@ fn read_node(dir: &Dir, path: &str, room: u64) -> Result<Option<(Node, u32, u64)
     } else {
         return Err(ImportError::Special { path: path.to_owned() });
     };
+    let (mode, modified) = mode_and_time(&metadata);
+    Ok(Some((node, mode, modified)))
+}
+
+/// Returns the mode, and when it was modified.
+fn mode_and_time(metadata: &Metadata) -> (u32, u64) {
     let seconds = u64::try_from(metadata.mtime()).unwrap_or(0);
     let nanos = u64::try_from(metadata.mtime_nsec()).unwrap_or(0);
-    let modified = seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
-    Ok(Some((node, metadata.mode(), modified)))
+    (metadata.mode(), seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
 /// Options that open a regular file and cannot block on anything else.
@@ -277,7 +289,9 @@ fn write_node_io(dir: &Dir, path: &str, inode: &Inode) -> io::Result<()> {
     let existing = dir.symlink_metadata(path).ok().map(|metadata| metadata.file_type());
     let fits = |is_kind: bool| existing.is_some() && is_kind;
     match &inode.node {
-        Node::Directory(_) if fits(existing.is_some_and(|kind| kind.is_dir())) => Ok(()),
+        Node::Directory(_) if fits(existing.is_some_and(|kind| kind.is_dir())) => {
+            dir.set_permissions(path, Permissions::from_mode((inode.mode | 0o700) & 0o7777))
+        }
         Node::Directory(_) => {
             remove_entry(dir, path)?;
             dir.create_dir_with(path, DirBuilder::new().mode(inode.mode | 0o700))
@@ -305,7 +319,7 @@ fn write_file(dir: &Dir, path: &str, content: &Content, mode: u32) -> io::Result
     options.write(true).create_new(true).mode(mode);
     let mut file = dir.open_with(&temporary, &options)?;
     let written = write_content(&mut file, content)
-        .and_then(|()| file.set_permissions(cap_std::fs::Permissions::from_mode(mode)))
+        .and_then(|()| file.set_permissions(Permissions::from_mode(mode)))
         .and_then(|()| dir.rename(&temporary, dir, path));
     if written.is_err() {
         let _removed = dir.remove_file(&temporary);
@@ -401,6 +415,21 @@ mod tests {
         assert_eq!(outside.read_to_string("secret").unwrap(), "keep");
         assert_eq!(dir.read_to_string("untracked").unwrap(), "mine");
         assert!(!dir.exists("gone"));
+    }
+
+    #[test]
+    fn apply_writes_empty_folders_and_modes_of_folders() {
+        let (_folder, dir) = folder();
+        let mut base = Tree::new();
+        base.write("a/b", "1", 0o644).unwrap();
+        base.export(&dir).unwrap();
+        let mut new = base.clone();
+        new.create_dir("empty/deep", 0o755).unwrap();
+        let ino = new.find("a").unwrap().unwrap();
+        new.inode_mut(ino).unwrap().mode = 0o711;
+        new.apply_to(&base, &dir).unwrap();
+        assert!(dir.metadata("empty/deep").unwrap().is_dir());
+        assert_eq!(dir.metadata("a").unwrap().mode() & 0o7777, 0o711);
     }
 
     #[test]
@@ -520,6 +549,19 @@ mod tests {
         let tree = Tree::import(&dir, &ImportOptions::default()).unwrap();
         let inode = tree.inode(tree.find("a/b").unwrap().unwrap()).unwrap();
         assert_eq!(inode.modified, 1_000_000_000_000_000_000);
+    }
+
+    #[test]
+    fn the_imported_directory_keeps_its_own_mode_and_time() {
+        let (folder, dir) = folder();
+        dir.write("a", "1").unwrap();
+        let file = std::fs::File::open(folder.path()).unwrap();
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o750)).unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        file.set_modified(time).unwrap();
+        let tree = Tree::import(&dir, &ImportOptions::default()).unwrap();
+        let root = tree.inode(ROOT).unwrap();
+        assert_eq!((root.mode, root.modified), (0o750, 1_000_000_000_000_000_000));
     }
 
     #[test]

@@ -21,6 +21,15 @@ pub(crate) struct SetTimes {
     pub(crate) modified: Option<u64>,
 }
 
+/// Where a link points that no tree holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MadeUp {
+    /// To the program of whoever asks.
+    Exe,
+    /// To what this descriptor of whoever asks has open.
+    Descriptor(u32),
+}
+
 impl Vfs {
     pub(super) fn create(
         &mut self,
@@ -57,15 +66,15 @@ impl Vfs {
         &mut self,
         actor: &Actor,
         at: At<'_>,
-    ) -> SysResult<Result<String, ProcessFile>> {
+    ) -> SysResult<Result<String, MadeUp>> {
         let at = At { follow: false, ..at };
         let ask = Ask::new(actor, Op::Readlink, at);
         let place = self.locate(&ask)?;
         self.operate(&ask, &place, Want::Read, |vfs| match place.found {
             None => Err(Errno::NOENT),
-            Some(Found::Descriptor(_)) => Err(Errno::INVAL),
+            Some(Found::Descriptor(number)) => Ok(Err(MadeUp::Descriptor(number))),
             Some(Found::Node(node)) => match vfs.process_file(node) {
-                Some(ProcessFile::Exe) => Ok(Err(ProcessFile::Exe)),
+                Some(ProcessFile::Exe) => Ok(Err(MadeUp::Exe)),
                 Some(ProcessFile::Root | ProcessFile::Cwd) => Err(Errno::ACCES),
                 _ => vfs.link_target(node)?.map(Ok).ok_or(Errno::INVAL),
             },

@@ -370,7 +370,8 @@ fn listing(
         Kind::DescriptorDir => {
             let entry = |number: u32| crate::vfs::DirEntry {
                 name: number.to_string().into(),
-                ino: number.into(),
+                // Libraries take 0 for an inode that they have to look up.
+                ino: u64::from(number) + 1,
                 kind: FileType::SymbolicLink,
             };
             Ok(process.fds.numbers().map(entry).collect())

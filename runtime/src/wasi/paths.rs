@@ -9,7 +9,7 @@ use crate::{
     fd::{Description, Flags, Held, Kind, Opener},
     process::Process,
     tree::{Content, Device, ProcessFile},
-    vfs::{At, NodeId, OpenFlags, Opened, Stat, Vfs},
+    vfs::{At, FileType, MadeUp, NodeId, OpenFlags, Opened, Stat, Vfs},
 };
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
@@ -23,13 +23,6 @@ const CREATE: u32 = 1;
 const DIRECTORY: u32 = 2;
 const EXCLUSIVE: u32 = 4;
 const TRUNCATE: u32 = 8;
-
-fn directory(process: &Process, fd: u32) -> SysResult<NodeId> {
-    match &process.fds.get(fd)?.kind {
-        Kind::Directory { held, .. } => Ok(held.node),
-        _ => Err(Errno::NOTDIR),
-    }
-}
 
 /// A path that was copied from the guest, and the directory it is relative to.
 struct Asked {
@@ -47,7 +40,17 @@ impl Asked {
         len: u32,
         follow: bool,
     ) -> SysResult<Self> {
-        Ok(Self { dir: directory(process, fd)?, path: guest.path(path, len)?, follow })
+        let path = guest.path(path, len)?;
+        let description = process.fds.get(fd)?;
+        match &description.kind {
+            Kind::Directory { held, .. } => Ok(Self { dir: held.node, path, follow }),
+            Kind::DescriptorDir => {
+                let is_below = !path.is_empty() && !path.starts_with('/');
+                let path = if is_below { format!("{}/{path}", description.path) } else { path };
+                Ok(Self { dir: NodeId::ROOT, path, follow })
+            }
+            _ => Err(Errno::NOTDIR),
+        }
     }
 
     fn at<'a>(&'a self, process: &'a Process) -> At<'a> {
@@ -87,7 +90,14 @@ fn find_stat(
 ) -> SysResult<Stat> {
     let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
     let found = enter(process).stat(&process.actor, asked.at(process))?;
-    found.or_else(|number| fds::stat_of(process.fds.get(number).map_err(|_| Errno::NOENT)?))
+    found.or_else(|number| {
+        let description = process.fds.get(number).map_err(|_| Errno::NOENT)?;
+        if asked.follow {
+            fds::stat_of(description)
+        } else {
+            Ok(Stat { mode: 0o777, ..Stat::of_special(FileType::SymbolicLink, number.into()) })
+        }
+    })
 }
 
 pub(super) fn filestat_get(
@@ -268,6 +278,15 @@ fn process_file(process: &Process, file: ProcessFile) -> Bytes {
     .into()
 }
 
+/// Returns what a link in `/proc/self/fd` says: a path, or what there is instead of one.
+fn shown(description: &Description) -> String {
+    match description.kind {
+        Kind::Directory { .. } if description.path.is_empty() => "/".to_owned(),
+        _ if description.path.is_empty() => format!("pipe:[{}]", description.serial),
+        _ => description.path.to_string(),
+    }
+}
+
 pub(super) fn readlink(
     guest: &mut Guest<'_>,
     process: &mut Process,
@@ -280,7 +299,13 @@ pub(super) fn readlink(
 ) -> SysResult<()> {
     let asked = Asked::new(guest, process, fd, path, len, false)?;
     let target = enter(process).readlink(&process.actor, asked.at(process))?;
-    let target = target.unwrap_or_else(|_exe| process.identity.exe.clone());
+    let target = match target {
+        Ok(target) => target,
+        Err(MadeUp::Exe) => process.identity.exe.clone(),
+        Err(MadeUp::Descriptor(number)) => {
+            shown(process.fds.get(number).map_err(|_| Errno::NOENT)?)
+        }
+    };
     let n_bytes = target.len().min(buf_len as usize);
     guest.write(buf, &target.as_bytes()[..n_bytes])?;
     guest.write_u32(out, n_bytes as u32)
