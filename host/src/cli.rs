@@ -29,6 +29,7 @@ mod audit;
 mod bench;
 mod demo;
 mod doctor;
+mod export;
 mod fork;
 mod image;
 mod mock_model;
@@ -117,6 +118,7 @@ enum Command {
     Rollout(rollout::RolloutArgs),
     Variant(variant::VariantArgs),
     Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
     Demo(demo::DemoArgs),
     Image(image::ImageArgs),
     Doctor(doctor::DoctorArgs),
@@ -250,6 +252,7 @@ async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status>
         Command::Rollout(args) => rollout::run(session, &args).await,
         Command::Variant(args) => variant::run(session, &args).await,
         Command::Verify(args) => verify::run(session, &args).await,
+        Command::Export(args) => export::run(session, &args),
         Command::Demo(args) => demo::run(session, &args).await,
         Command::Image(args) => image::run(session, &args).await,
         Command::Doctor(args) => doctor::run(session, &args),

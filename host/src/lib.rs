@@ -22,6 +22,7 @@ pub mod config;
 pub mod context;
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod git;
 pub mod mock_model;
 pub mod model;

@@ -42,6 +42,7 @@ pub mod packages;
 pub mod procedural;
 pub(crate) mod prompts;
 pub mod repository;
+pub mod series;
 pub mod source;
 pub mod stage;
 pub mod suite;

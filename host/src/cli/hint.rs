@@ -7,6 +7,7 @@ use crate::{
     audit::{KeyError, LogError},
     config::ConfigError,
     demo::DemoError,
+    export::ExportError,
     model::{CassetteError, ClientError, ModelError},
     policy::PolicyError,
     prompt::PromptError,
@@ -80,12 +81,14 @@ fn own_hint(error: &(dyn StdError + 'static)) -> Option<String> {
     let demo = || error.downcast_ref().and_then(DemoError::hint);
     let rollout = || error.downcast_ref().and_then(RolloutError::hint);
     let variant = || error.downcast_ref().and_then(VariantError::hint);
+    let export = || error.downcast_ref().and_then(ExportError::hint);
     let record = || error.downcast_ref().and_then(RecordError::hint);
     build
         .or_else(demo)
         .or_else(rollout)
         .or_else(record)
         .or_else(variant)
+        .or_else(export)
         .or_else(|| runtime_hint(error).map(str::to_owned))
 }
 

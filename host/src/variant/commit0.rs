@@ -6,17 +6,17 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     baseline::Baseline,
-    desk::{Desk, Order, Score},
+    desk::{Desk, Statement},
     edits::{self, edited},
     error::VariantError,
     repository::Repository,
-    source::{Source, bare},
-    stage::{Outcome, Variant, VariantRefusal},
+    series::{Goal, Series},
+    source::Source,
+    stage::{Outcome, Variant},
 };
 use crate::{
     agent::AgentRole,
-    record::StoredClaim,
-    verify::{FrozenTests, Selection, Solution, Wanted},
+    verify::{FrozenTests, Selection, Wanted},
 };
 
 /// What stands for a body.
@@ -55,46 +55,29 @@ async fn work(desk: &Desk<'_>, item: &str, n_iterations: u32) -> Result<Outcome,
     let good = desk.source.tree();
     let (stubs, wanted) = stubbed(desk, &good).await?;
     let given = desk.committed(&stubs).await?;
-    let policy = AgentRole::LibraryWriter.policy();
-    let n_wanted = wanted.fail_to_pass.ids().len();
-    let mut findings: Vec<String> = vec![];
-    for attempt in 1..=n_iterations {
-        let mut variables = desk.variables(None)?;
-        variables.findings.clone_from(&findings);
-        let order = Order {
-            role: AgentRole::LibraryWriter,
-            item,
-            attempt,
-            tree: &given,
-            policy: &policy,
-            template: "variant/library-writer",
-            variables,
-        };
-        let left = desk.attempt(order).await?;
-        outcome.n_attempts += 1;
+    let mut posed = desk.posed(&Statement {
+        item,
+        base: &given,
+        fixed: &good,
+        good: &good,
+        problem: &desk.source.project.document.project_description,
+        fail_to_pass: wanted.fail_to_pass.ids(),
+        pass_to_pass: &wanted.pass_to_pass,
+    })?;
+    posed.reference = Some(desk.committed(&good).await?);
+    outcome.posed = Some(posed);
+    let series = Series {
+        role: AgentRole::LibraryWriter,
+        item,
+        max_attempts: n_iterations,
+        given: &given,
+        template: "variant/library-writer",
+        variables: desk.variables(None)?,
+        goal: Goal::Passing { pristine: &good, wanted: &wanted },
         // What an agent left that ran out of something is scored too: part of a library is of use.
-        let (given, result) = (bare(&given), bare(&left.result));
-        let claim = Solution {
-            base: &given,
-            result: &result,
-            policy: &policy,
-            pristine: &good,
-            wanted: &wanted,
-        };
-        let is_finished = left.is_finished();
-        let verified = desk.verifier().solution(&claim).await?;
-        let stored = StoredClaim::solution(&desk.trees(), &claim)?;
-        let score = Score { n_passed: verified.record.fail_to_pass.len(), n_wanted };
-        outcome.score = outcome.score.max_by_key_passed(score);
-        let reasons = desk.close(left, Some((&stored, &verified)), Some(score))?;
-        if verified.accepted() && is_finished {
-            outcome.kept = true;
-            break;
-        }
-        findings = reasons.iter().take(20).map(ToString::to_string).collect();
-        let role = AgentRole::LibraryWriter.name();
-        outcome.refused.push(VariantRefusal::Gates { role, reasons });
-    }
+        is_scored: true,
+    };
+    series.work(desk, &mut outcome).await?;
     Ok(outcome)
 }
 
@@ -119,15 +102,4 @@ async fn stubbed(desk: &Desk<'_>, good: &Tree) -> Result<(Tree, Wanted), Variant
     let fail_to_pass = baseline.ids.difference(&passing).cloned().collect();
     let fail_to_pass = FrozenTests::new(fail_to_pass);
     Ok((tree, Wanted { fail_to_pass, pass_to_pass, must_fail: BTreeSet::new() }))
-}
-
-/// Keeps the better of two scores.
-trait Better {
-    fn max_by_key_passed(self, other: Score) -> Self;
-}
-
-impl Better for Option<Score> {
-    fn max_by_key_passed(self, other: Score) -> Self {
-        Some(self.filter(|score| score.n_passed >= other.n_passed).unwrap_or(other))
-    }
 }

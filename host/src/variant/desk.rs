@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use super::{
     error::VariantError,
+    instance::{CREATED_AT, Instance, Posed, RUN_VERSION, commit_of},
     prompts::{PromptFile, VariantPrompt},
     source::{Source, bare},
 };
@@ -18,7 +19,7 @@ use crate::{
     model::{ChatRequest, Message, Purpose, Usage},
     progress::{Progress, ProgressSink},
     project::TaskNumber,
-    record::{AttemptAudit, AttemptRecord, FORMAT_VERSION, StoredClaim, TreeStore},
+    record::{AttemptAudit, AttemptRecord, FORMAT_VERSION, StoredClaim, TreeStore, unified_diff},
     rollout::{git, prompts::ToolsPrompt},
     verify::{
         Verified, Verifier, VerifySettings,
@@ -83,6 +84,25 @@ pub struct Order<'a> {
     pub(crate) template: &'static str,
     /// What they are filled with.
     pub(crate) variables: VariantPrompt,
+}
+
+/// A task as a variant poses it.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement<'a> {
+    /// What it is made from: a task's number, or the name of the whole.
+    pub item: &'a str,
+    /// What an agent is given, committed.
+    pub base: &'a Tree,
+    /// The same with the solution.
+    pub fixed: &'a Tree,
+    /// The solution with all tests.
+    pub good: &'a Tree,
+    /// What an agent is told.
+    pub problem: &'a str,
+    /// Tests that fail with the base.
+    pub fail_to_pass: &'a BTreeSet<String>,
+    /// Tests that pass with the base.
+    pub pass_to_pass: &'a BTreeSet<String>,
 }
 
 /// What an agent left, before it is judged.
@@ -235,6 +255,33 @@ impl Desk<'_> {
     pub async fn committed(&self, tree: &Tree) -> Result<Tree, VariantError> {
         let message = format!("Import {}", self.source.project.name);
         Ok(git::commit(self.ctx, &bare(tree), &message, 0).await?)
+    }
+
+    /// Describes a task in the shape of SWE-bench.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the base is no repository.
+    pub fn posed(&self, said: &Statement<'_>) -> Result<Posed, VariantError> {
+        let name = &self.source.project.name;
+        let commit = commit_of(said.base)?;
+        let list = |ids: &BTreeSet<String>| serde_json::to_string(ids).expect("texts are JSON");
+        let (fixed, good) = (bare(said.fixed), bare(said.good));
+        let instance = Instance {
+            instance_id: format!("playpen__{name}-{}-{}", self.variant, said.item),
+            repo: format!("playpen/{name}"),
+            base_commit: commit.clone(),
+            patch: unified_diff(&bare(said.base), &fixed),
+            test_patch: unified_diff(&fixed, &good),
+            problem_statement: said.problem.to_owned(),
+            hints_text: String::new(),
+            created_at: CREATED_AT.to_owned(),
+            version: RUN_VERSION.to_owned(),
+            fail_to_pass: list(said.fail_to_pass),
+            pass_to_pass: list(said.pass_to_pass),
+            environment_setup_commit: commit,
+        };
+        Ok(Posed { instance, base: said.base.clone(), reference: None })
     }
 
     /// Lets an agent work.

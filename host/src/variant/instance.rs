@@ -9,6 +9,8 @@
 //!   OUTPUT/packages          other packages that the tests need
 //! ```
 //!
+//! The variants of a run leave the same files, but for the metadata, in `RUN/variants/VARIANT`.
+//!
 //! A base commit is the project with the bug and without the tests that see it; it has no parent, so that no
 //! history leads to the fix. `test_patch` brings the tests, `patch` takes the bug away.
 
@@ -37,6 +39,9 @@ pub use check::{CheckReport, InstanceCheck, check};
 
 /// When instances were made, as far as they tell: the time of their base commits.
 pub(super) const CREATED_AT: &str = "2026-01-01T00:00:00Z";
+
+/// The version of projects that were made from nothing.
+pub(super) const RUN_VERSION: &str = "0";
 
 /// Failures that a problem statement tells of.
 const MAX_TOLD_FAILURES: usize = 5;
@@ -103,10 +108,24 @@ struct Place<'a> {
     site: &'a edits::Site,
 }
 
+/// An instance that a variant poses, with the commits that it names.
+#[derive(Clone, Debug)]
+pub struct Posed {
+    /// The instance.
+    pub instance: Instance,
+    /// The repository at its base commit.
+    pub base: Tree,
+    /// The repository with the solution, where the instance names its commit too.
+    pub reference: Option<Tree>,
+}
+
 /// The project of a data set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct DataSet {
     format_version: u32,
+    /// `procedural`, or the variant.
+    #[serde(default)]
+    kind: String,
     name: String,
     version: String,
     test_paths: Vec<String>,
@@ -140,43 +159,77 @@ pub async fn write(
     if output.join("instances.jsonl").exists() {
         return Err(VariantError::Exists { path: output.to_owned() });
     }
-    let mut git = Tree::new();
-    git.write(
-        "config",
-        "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n",
-        0o644,
-    )?;
-    let (mut instances, mut metadata) = (vec![], String::new());
-    let mut lines = String::new();
+    let (mut posed, mut metadata) = (vec![], String::new());
     for bug in &made.bugs {
         let id = format!("playpen__{}-{}", repository.name, bug.digest());
         let base = base(ctx, repository, made, bug).await?;
-        adopt(&mut git, &base, &id)?;
         let instance = instance(repository, bug, &base, &id)?;
-        let _ = writeln!(lines, "{}", serde_json::to_string(&instance).expect("texts are JSON"));
         let _ = writeln!(metadata, "{}", describe(&id, bug));
-        instances.push(instance);
+        posed.push(Posed { instance, base: base.committed, reference: None });
     }
-    if let Some(first) = instances.first() {
-        git.write("HEAD", format!("ref: refs/heads/{}\n", first.instance_id), 0o644)?;
-    }
-    export(&git, &output.join("repo.git"))?;
-    export(&repository.packages, &output.join("packages"))?;
     write_file(&output.join("metadata.jsonl"), metadata.as_bytes())?;
     let left_out = made.baseline.left_out.iter().map(|(id, why)| (id.clone(), (*why).to_owned()));
     let data_set = DataSet {
         format_version: 1,
+        kind: "procedural".to_owned(),
         name: repository.name.clone(),
         version: repository.version.clone(),
         test_paths: repository.test_paths.clone(),
-        n_instances: instances.len(),
+        n_instances: posed.len(),
         tests_left_out: left_out.collect(),
         funnel: Some(made.funnel.clone()),
     };
-    write_json(&output.join("dataset.json"), &data_set)?;
+    write_set(output, &data_set, &repository.packages, &posed)?;
+    Ok(posed.into_iter().map(|posed| posed.instance).collect())
+}
+
+/// Writes the instances that a variant of a run posed as a data set, in the folder of the variant.
+pub(super) fn write_posed(
+    output: &Path,
+    variant: &str,
+    name: &str,
+    posed: &[Posed],
+) -> Result<(), VariantError> {
+    let data_set = DataSet {
+        format_version: 1,
+        kind: variant.to_owned(),
+        name: name.to_owned(),
+        version: RUN_VERSION.to_owned(),
+        test_paths: vec!["tests".to_owned()],
+        n_instances: posed.len(),
+        tests_left_out: BTreeMap::new(),
+        funnel: None,
+    };
+    write_set(output, &data_set, &Tree::new(), posed)
+}
+
+/// Writes instances, the repository with their commits, and the packages that the tests need.
+fn write_set(
+    output: &Path,
+    data_set: &DataSet,
+    packages: &Tree,
+    posed: &[Posed],
+) -> Result<(), VariantError> {
+    let mut git = Tree::new();
+    let config = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n";
+    git.write("config", config, 0o644)?;
+    let mut lines = String::new();
+    for Posed { instance, base, reference } in posed {
+        adopt(&mut git, base, &instance.instance_id)?;
+        if let Some(reference) = reference {
+            adopt(&mut git, reference, &format!("{}-reference", instance.instance_id))?;
+        }
+        let _ = writeln!(lines, "{}", serde_json::to_string(instance).expect("texts are JSON"));
+    }
+    if let Some(first) = posed.first() {
+        let id = &first.instance.instance_id;
+        git.write("HEAD", format!("ref: refs/heads/{id}\n"), 0o644)?;
+    }
+    export(&git, &output.join("repo.git"))?;
+    export(packages, &output.join("packages"))?;
+    write_json(&output.join("dataset.json"), data_set)?;
     // Last: with it, the data set is whole.
-    write_file(&output.join("instances.jsonl"), lines.as_bytes())?;
-    Ok(instances)
+    Ok(write_file(&output.join("instances.jsonl"), lines.as_bytes())?)
 }
 
 fn describe(id: &str, bug: &Bug) -> String {
@@ -245,14 +298,14 @@ fn mode_of(tree: &Tree, path: &str) -> u32 {
 }
 
 /// Takes the objects of a commit into the common repository, with a branch for it.
-fn adopt(git: &mut Tree, base: &Base, id: &str) -> Result<(), VariantError> {
-    for entry in base.committed.walk() {
+fn adopt(git: &mut Tree, committed: &Tree, branch: &str) -> Result<(), VariantError> {
+    for entry in committed.walk() {
         let Some(path) = entry.path.strip_prefix(".git/") else { continue };
         if path.starts_with("objects/") && entry.kind == EntryKind::File && !git.exists(path) {
-            git.write(path, base.committed.read(&entry.path)?, 0o644)?;
+            git.write(path, committed.read(&entry.path)?, 0o644)?;
         }
     }
-    git.write(&format!("refs/heads/{id}"), format!("{}\n", base.commit), 0o644)?;
+    git.write(&format!("refs/heads/{branch}"), format!("{}\n", commit_of(committed)?), 0o644)?;
     Ok(())
 }
 

@@ -10,13 +10,13 @@ use std::{collections::BTreeMap, fmt};
 use super::{
     desk::{Desk, Score, VariantConfig},
     error::VariantError,
-    instance::Instance,
+    instance::{self, Posed},
     source::Source,
 };
 use crate::{
     context::Context,
     progress::{Progress, ProgressSink},
-    record::{FORMAT_VERSION, write_file, write_json},
+    record::{FORMAT_VERSION, write_json},
     verify::gate::Reason,
 };
 
@@ -25,8 +25,11 @@ pub trait Variant: fmt::Debug + Send + Sync {
     /// Returns its name in records, commands and stages.
     fn name(&self) -> &'static str;
 
-    /// Returns what it works on, one after the other: numbers of tasks, or a name for the whole.
-    fn items(&self, source: &Source) -> Vec<String>;
+    /// Returns what it works on, one after the other: the numbers of the solved tasks, or a name for the
+    /// whole.
+    fn items(&self, source: &Source) -> Vec<String> {
+        source.solved.iter().map(|(number, _)| number.to_string()).collect()
+    }
 
     /// Works on one item.
     ///
@@ -77,7 +80,7 @@ pub struct Outcome {
     pub score: Option<Score>,
     /// The task in the shape of SWE-bench.
     #[serde(skip)]
-    pub instance: Option<Instance>,
+    pub posed: Option<Posed>,
 }
 
 /// What came of a variant. This is also what its `report.json` holds.
@@ -126,23 +129,20 @@ pub async fn make(
         variant: variant.name(),
         items: BTreeMap::new(),
     };
-    let mut instances = String::new();
+    let mut posed = vec![];
     for item in items {
-        let outcome = variant.work(&desk, &item).await?;
+        let mut outcome = variant.work(&desk, &item).await?;
         events.event(&Progress::ItemFinished {
             stage: stage.clone(),
             item: item.clone(),
             ok: outcome.kept,
             summary: if outcome.kept { "kept" } else { "not kept" }.to_owned(),
         });
-        if let Some(instance) = &outcome.instance {
-            instances += &serde_json::to_string(instance).expect("texts are JSON");
-            instances.push('\n');
-        }
+        posed.extend(outcome.posed.take());
         report.items.insert(item, outcome);
     }
-    if !instances.is_empty() {
-        write_file(&folder.join("instances.jsonl"), instances.as_bytes())?;
+    if !posed.is_empty() {
+        instance::write_posed(&folder, variant.name(), &source.project.name, &posed)?;
     }
     write_json(&folder.join("report.json"), &report)?;
     let summary = format!("{} of {} kept", report.n_kept(), report.items.len());

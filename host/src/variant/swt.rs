@@ -7,18 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     bug::inject,
-    desk::{Desk, Order},
+    desk::{Desk, Statement},
     edits::{self, apply},
     error::VariantError,
-    source::{Source, bare},
-    stage::{Outcome, Variant, VariantRefusal},
+    series::{Goal, Series},
+    source::bare,
+    stage::{Outcome, Variant},
     swe::number_of,
 };
-use crate::{
-    agent::{AgentRole, WritePolicy, open_sandbox},
-    record::StoredClaim,
-    verify::Suite,
-};
+use crate::agent::{AgentRole, WritePolicy, open_sandbox};
 
 /// The variant.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +24,6 @@ pub struct Swt;
 impl Variant for Swt {
     fn name(&self) -> &'static str {
         "swt"
-    }
-
-    fn items(&self, source: &Source) -> Vec<String> {
-        source.solved.iter().map(|(number, _)| number.to_string()).collect()
     }
 
     fn work<'a>(
@@ -53,44 +46,28 @@ async fn work(desk: &Desk<'_>, item: &str) -> Result<Outcome, VariantError> {
     let gone: BTreeSet<&str> = bug.fail_to_pass.iter().map(|id| function_of(id)).collect();
     let earlier = bug.pass_to_pass.iter().filter(|id| !gone.contains(function_of(id)));
     let earlier: BTreeSet<String> = earlier.cloned().collect();
-    let policy = AgentRole::Reproducer.policy();
-    for attempt in 1..=desk.config.max_attempts {
-        let mut variables = desk.variables(Some(number))?;
-        variables.report.clone_from(&bug.report);
-        let order = Order {
-            role: AgentRole::Reproducer,
-            item,
-            attempt,
-            tree: &given,
-            policy: &policy,
-            template: "variant/reproducer",
-            variables,
-        };
-        let left = desk.attempt(order).await?;
-        outcome.n_attempts += 1;
-        let mut reasons = vec![];
-        if left.is_finished() {
-            let (given, result) = (bare(&given), bare(&left.result));
-            let claim = Suite {
-                base: &given,
-                result: &result,
-                policy: &policy,
-                fixed: Some(&fixed),
-                earlier: &earlier,
-                may_appear: &BTreeSet::new(),
-            };
-            let verified = desk.verifier().suite(&claim).await?;
-            let stored = StoredClaim::suite(&desk.trees(), &claim)?;
-            outcome.kept = verified.accepted();
-            reasons.extend(desk.close(left, Some((&stored, &verified)), None)?);
-        } else {
-            reasons.extend(desk.close(left, None, None)?);
-        }
-        if outcome.kept {
-            break;
-        }
-        outcome.refused.push(VariantRefusal::Gates { role: AgentRole::Reproducer.name(), reasons });
-    }
+    outcome.posed = Some(desk.posed(&Statement {
+        item,
+        base: &given,
+        fixed: &fixed,
+        good: &bug.good,
+        problem: &bug.report,
+        fail_to_pass: &bug.fail_to_pass,
+        pass_to_pass: &bug.pass_to_pass,
+    })?);
+    let mut variables = desk.variables(Some(number))?;
+    variables.report.clone_from(&bug.report);
+    let series = Series {
+        role: AgentRole::Reproducer,
+        item,
+        max_attempts: desk.config.max_attempts,
+        given: &given,
+        template: "variant/reproducer",
+        variables,
+        goal: Goal::Reproduction { fixed: &fixed, earlier: &earlier },
+        is_scored: false,
+    };
+    series.work(desk, &mut outcome).await?;
     Ok(outcome)
 }
 

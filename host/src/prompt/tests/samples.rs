@@ -5,13 +5,14 @@ use crate::propose::prompts::{
     SetupPrompt, TasksPrompt, TestDocsPrompt,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Returns the variables of every template, by its name.
 pub(super) fn samples() -> BTreeMap<String, Value> {
     let mut samples = BTreeMap::new();
     add(&mut samples, &["shared/mission", "shared/sandbox"], &serde_json::Map::new());
+    evaluation(&mut samples);
     propose(&mut samples);
     rollout(&mut samples);
     for template in crate::variant::prompts::samples::TEMPLATES {
@@ -28,6 +29,17 @@ fn add(samples: &mut BTreeMap<String, Value>, names: &[&str], variables: &impl S
 /// Adds the variables of a `.system` and a `.user` template.
 fn add_pair(samples: &mut BTreeMap<String, Value>, name: &str, variables: &impl Serialize) {
     add(samples, &[&format!("{name}.system"), &format!("{name}.user")], variables);
+}
+
+/// Adds the variables of the prompts that a benchmark's harness fills.
+fn evaluation(samples: &mut BTreeMap<String, Value>) {
+    let instance = json!({
+        "problem_statement": "The first block of a new device is never used.",
+        "base_commit": "0123456789abcdef0123456789abcdef01234567",
+    });
+    let both = json!({ "workspace_dir_name": "blockfs__0", "instance": instance });
+    add(samples, &["evaluation/swebench", "evaluation/swtbench"], &both);
+    add(samples, &["evaluation/commit0"], &json!({ "workspace_dir_name": "blockfs__0" }));
 }
 
 fn propose(samples: &mut BTreeMap<String, Value>) {

@@ -176,6 +176,9 @@ fn tree_of(sandbox: &Sandbox) -> Result<Tree, VariantError> {
 }
 
 async fn apply_patch(sandbox: &Sandbox, patch: &str) -> Result<(), VariantError> {
+    if patch.is_empty() {
+        return Ok(());
+    }
     let mut tree = sandbox.tree(WORKSPACE).expect("it was mounted as a tree");
     tree.write(".git/playpen.patch", patch.to_owned(), 0o644)?;
     let is_replaced = sandbox.replace_tree(WORKSPACE, tree);
