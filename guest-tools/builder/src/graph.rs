@@ -42,6 +42,8 @@ pub(crate) struct Step {
     pub(crate) resumes: bool,
     /// What else decides its result.
     pub(crate) salt: Vec<u8>,
+    /// More files for its script, beside the sources; `salt` covers them.
+    pub(crate) files: Vec<(String, String)>,
     /// Whether one result is as good as another: then how it is made does not count for what is made with it.
     pub(crate) interchangeable: bool,
     /// How it is made.
@@ -364,6 +366,11 @@ fn prepare(step: &Step, work: &Path, log: &Path) -> Result<(), BuildError> {
     if let Action::Script { file, .. } = step.action {
         let paths = script_sources(file, step.sources);
         sources::write(&paths.iter().map(String::as_str).collect::<Vec<_>>(), &work.join("src"))?;
+    }
+    for (path, content) in &step.files {
+        let file = work.join("src").join(path);
+        fs_err::create_dir_all(file.parent().unwrap_or(work)).map_err(doing())?;
+        fs_err::write(file, content).map_err(doing())?;
     }
     Ok(())
 }

@@ -11,6 +11,8 @@ use crate::error::BuildError;
 use crate::graph::StepContext;
 use crate::sources;
 
+/// The step that puts the packages of an `image.toml` into the files of the Python guest.
+pub(crate) const CUSTOM_ROOT: &str = "image-root";
 /// The function that the interpreter's start-up is in.
 const START_UP: &str = "wizer-initialize";
 /// Processes of the engine that makes the snapshot: one, and room for none.
@@ -85,7 +87,8 @@ pub(crate) fn pack(context: &StepContext<'_>) -> Result<(), BuildError> {
 /// The root file system without the programs.
 fn root(context: &StepContext<'_>) -> Result<Tree, BuildError> {
     let failed = |doing| move |source| runtime(context, doing, source);
-    let dir = Dir::open_ambient_dir(context.dep("python-root"), ambient_authority());
+    let step = if context.deps.contains_key(CUSTOM_ROOT) { CUSTOM_ROOT } else { "python-root" };
+    let dir = Dir::open_ambient_dir(context.dep(step), ambient_authority());
     let dir = dir.map_err(BuildError::io("open the Python guest's files"))?;
     let tree = Tree::import(&dir, &ImportOptions::default());
     let mut tree = tree.map_err(|e| failed("import the Python guest's files")(e.into()))?;

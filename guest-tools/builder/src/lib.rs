@@ -8,6 +8,7 @@
 //! What is built from what, times, sizes and licenses: `guest-tools/README.md`.
 
 mod crates;
+mod custom;
 mod ed;
 mod error;
 mod graph;
@@ -22,6 +23,7 @@ mod store;
 
 use std::path::{Path, PathBuf};
 
+pub use custom::SpecError;
 pub use ed::EdError;
 pub use error::BuildError;
 pub use patches::PatchError;
@@ -36,12 +38,17 @@ use store::Store;
 pub struct ImageSpec {
     /// Under which it is listed.
     pub name: String,
+    /// What is installed besides: lines of a `requirements.txt`, each with hashes.
+    pub packages: String,
+    /// Whether pytest is imported before the interpreter's snapshot is taken, which makes it start fast;
+    /// a project that brings another pytest is better off without.
+    pub preload_pytest: bool,
 }
 
 impl Default for ImageSpec {
     /// The image with shell, tools, git and Python, named `default`.
     fn default() -> Self {
-        Self { name: "default".into() }
+        Self { name: "default".into(), packages: String::new(), preload_pytest: true }
     }
 }
 
@@ -75,7 +82,9 @@ pub fn ensure(
     options: &BuildOptions,
     progress: &dyn Progress,
 ) -> Result<PathBuf, BuildError> {
-    let image = graph(&options.home, options.jobs).ensure(steps::IMAGE, progress)?;
+    let steps = steps::all(spec);
+    let graph = Graph::new(steps, Store::new(options.home.join("guests")), options.jobs);
+    let image = graph.ensure(steps::IMAGE, progress)?;
     publish(&options.home.join("images"), &spec.name, &image)?;
     Ok(image)
 }
@@ -111,5 +120,5 @@ pub fn native_python(home: &Path) -> Option<PathBuf> {
 }
 
 fn graph(home: &Path, jobs: usize) -> Graph {
-    Graph::new(steps::all(), Store::new(home.join("guests")), jobs)
+    Graph::new(steps::all(&ImageSpec::default()), Store::new(home.join("guests")), jobs)
 }

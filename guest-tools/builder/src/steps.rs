@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::graph::{Action, Step, StepContext, Work};
 use crate::prerequisites::Tool::{self, AptGet, Bash, Cargo, Cc, Make, Python, Tar, Xz};
-use crate::{crates, image, process};
+use crate::{ImageSpec, crates, image, process};
 
 /// The step whose result is the image.
 pub(crate) const IMAGE: &str = "image";
@@ -34,8 +34,13 @@ pub(crate) const PATCHED_TOOLS: [&str; 12] = [
 pub(crate) const PATCHED_GIT: [&str; 1] = ["patches/git2-0.21.0"];
 
 /// All steps, each after those it depends on.
-pub(crate) fn all() -> Vec<Step> {
-    [toolchain(), rust_guests(), python_inputs(), python(), image()].into_iter().flatten().collect()
+pub(crate) fn all(spec: &ImageSpec) -> Vec<Step> {
+    let image = if *spec == (ImageSpec { name: spec.name.clone(), ..ImageSpec::default() }) {
+        image(PLAIN)
+    } else {
+        std::iter::once(image_root(spec)).chain(image(CUSTOM)).collect()
+    };
+    [toolchain(), rust_guests(), python_inputs(), python(), image].into_iter().flatten().collect()
 }
 
 fn toolchain() -> Vec<Step> {
@@ -180,11 +185,39 @@ fn python() -> Vec<Step> {
     ]
 }
 
-fn image() -> Vec<Step> {
+/// What snapshot and image come after: the files of Python as they are, or with packages.
+type After = [&'static [&'static str]; 2];
+const PLAIN: After = [
+    &["python-link", "python-root"],
+    &["guest-shell", "guest-tools", "guest-git", "python-root", "python-snapshot"],
+];
+const CUSTOM: After = [
+    &["python-link", image::CUSTOM_ROOT],
+    &["guest-shell", "guest-tools", "guest-git", image::CUSTOM_ROOT, "python-snapshot"],
+];
+
+fn image_root(spec: &ImageSpec) -> Step {
+    let preload: &[_] = if spec.preload_pytest {
+        &[("PRELOAD_PYTEST", "yes")]
+    } else {
+        &[("PRELOAD_PYTEST", "no")]
+    };
+    Step {
+        disk_mib: 400,
+        after: &["python-native", "python-root"],
+        tools: &[Bash, Python],
+        salt: spec.packages.clone().into_bytes(),
+        files: vec![("image/requirements.txt".to_owned(), spec.packages.clone())],
+        action: Action::Script { file: image::CUSTOM_ROOT, env: preload },
+        ..script(image::CUSTOM_ROOT, "the packages of image.toml", 30)
+    }
+}
+
+fn image(after: After) -> Vec<Step> {
     vec![
         Step {
             disk_mib: 40,
-            after: &["python-link", "python-root"],
+            after: after[0],
             sources: &["root"],
             ..run(
                 "python-snapshot",
@@ -196,7 +229,7 @@ fn image() -> Vec<Step> {
         },
         Step {
             disk_mib: 100,
-            after: &["guest-shell", "guest-tools", "guest-git", "python-root", "python-snapshot"],
+            after: after[1],
             sources: &["root"],
             ..run(IMAGE, "the image", 3, 1, Box::new(image::pack))
         },
@@ -250,6 +283,7 @@ fn step(name: &'static str, about: &'static str, seconds: u64, action: Action) -
         tools: &[],
         resumes: false,
         salt: Vec::new(),
+        files: Vec::new(),
         interchangeable: false,
         action,
     }

@@ -16,7 +16,7 @@ use crate::{
     rollout::RolloutError,
     variant::VariantError,
 };
-use playpen_image::BuildError;
+use playpen_image::{BuildError, SpecError};
 use playpen_runtime::{EngineError, ImageError, ImportError, store::StoreError};
 use std::error::Error as StdError;
 use thiserror::Error;
@@ -65,6 +65,9 @@ fn hints_of(error: &(dyn StdError + 'static)) -> Vec<String> {
 fn own_hint(error: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(advice) = error.downcast_ref::<Advice>() {
         return Some(advice.hint.clone());
+    }
+    if let Some(error) = error.downcast_ref::<SpecError>() {
+        return error.hint().map(str::to_owned);
     }
     if let Some(error) = error.downcast_ref::<ConfigError>() {
         return Some(error.hint().to_owned());

@@ -1,6 +1,7 @@
 //! `playpen image`: the root filesystem of sandboxes, built from published sources.
 
 use super::{Status, session::Session};
+use playpen_image::ImageSpec;
 use playpen_runtime::{EntryKind, Image};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -22,11 +23,21 @@ enum ImageCommand {
     ///
     /// Prints the folder of the image. Exits with 75 if it was interrupted: the next build goes on
     /// from there.
-    Build,
-    /// List the images
+    ///
+    /// An `image.toml` makes an image of its own with more Python packages, to be used with `--image NAME`:
+    /// `name`, and either `requirements` (a requirements.txt with hashes) or `lock` (a pylock.toml), relative to
+    /// the file. Wheels of pure Python only. `preload_pytest = false` is for projects that pin another pytest.
+    Build(BuildArgs),
+    /// List the images and what they take on disk
     List,
     /// Show the programs of an image
     Show(ShowArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct BuildArgs {
+    /// An image.toml [default: the image without more packages]
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -40,6 +51,8 @@ struct ShowArgs {
 struct Listed {
     name: String,
     folder: PathBuf,
+    /// What its files take on disk.
+    n_bytes: u64,
 }
 
 /// An image, as `show --json` prints it.
@@ -57,8 +70,9 @@ struct Shown {
 /// Builds, lists or shows.
 pub(super) async fn run(session: &Session, args: &ImageArgs) -> anyhow::Result<Status> {
     match &args.command {
-        ImageCommand::Build => {
-            let folder = session.build_image().await?;
+        ImageCommand::Build(args) => {
+            let spec = args.file.as_deref().map(ImageSpec::read).transpose()?.unwrap_or_default();
+            let folder = session.build_image(spec).await?;
             report(session, &folder);
             Ok(Status::Done)
         }
@@ -79,8 +93,19 @@ fn report(session: &Session, folder: &Path) {
 impl Listed {
     fn new(folder: &Path) -> Self {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        Self { name: name.unwrap_or_default(), folder: folder.to_owned() }
+        let n_bytes = size(folder);
+        Self { name: name.unwrap_or_default(), folder: folder.to_owned(), n_bytes }
     }
+}
+
+/// Returns the bytes of the files in a folder; what cannot be read counts nothing.
+fn size(folder: &Path) -> u64 {
+    let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => size(&entry.path()),
+        _ => entry.metadata().map_or(0, |metadata| metadata.len()),
+    });
+    bytes.sum()
 }
 
 fn list(session: &Session) -> anyhow::Result<Status> {
@@ -88,8 +113,9 @@ fn list(session: &Session) -> anyhow::Result<Status> {
     if session.printer.is_json() {
         session.printer.json(&images);
     } else {
-        for image in &images {
-            session.printer.result(image.folder.display());
+        for Listed { name, folder, n_bytes } in &images {
+            let mb = n_bytes / 1_000_000;
+            session.printer.result(format!("{name}  {mb} MB  {}", folder.display()));
         }
     }
     Ok(Status::Done)

@@ -49,11 +49,11 @@ impl Session {
         Ok(SnapshotStore::open(dir, &path)?)
     }
 
-    /// Returns the folder of the default image, built first where that is needed.
-    pub(super) async fn build_image(&self) -> anyhow::Result<PathBuf> {
+    /// Returns the folder of an image, built first where that is needed.
+    pub(super) async fn build_image(&self, spec: ImageSpec) -> anyhow::Result<PathBuf> {
         let options = BuildOptions::new(self.home()?);
         let (progress, _stop) = BuildProgress::new(self.printer.clone());
-        let build = move || playpen_image::ensure(&ImageSpec::default(), &options, &progress);
+        let build = move || playpen_image::ensure(&spec, &options, &progress);
         let built = tokio::task::spawn_blocking(build).await.context("the build broke off")?;
         Ok(built?)
     }
@@ -74,12 +74,13 @@ impl Session {
         Ok(folders)
     }
 
-    /// Returns the engine and the image at `folder`, or the one that the environment names, or the
-    /// default one, built where that is needed.
+    /// Returns the engine and the image at `folder`, which may also be the name of one that was built, or
+    /// the one that the environment names, or the default one, built where that is needed.
     pub(super) async fn image(&self, folder: Option<&Path>) -> anyhow::Result<(Engine, Image)> {
         let folder = match folder.or(self.env.image.as_deref()) {
-            Some(folder) => folder.to_owned(),
-            None => self.build_image().await?,
+            Some(folder) if folder.exists() => folder.to_owned(),
+            Some(name) => self.home()?.join("images").join(name),
+            None => self.build_image(ImageSpec::default()).await?,
         };
         let config = EngineConfig {
             cache_dir: Some(self.home()?.join("compiled")),

@@ -67,6 +67,7 @@ fn fake(name: &'static str, after: &'static [&'static str], salt: Vec<u8>, actio
         sources: &[],
         tools: &[],
         resumes: false,
+        files: Vec::new(),
         salt,
         interchangeable: false,
         action,
@@ -208,7 +209,7 @@ fn too_little_disk_is_an_error_before_anything_runs() {
 #[test]
 fn the_real_graph_is_in_order_and_reads_sources_that_exist() {
     let mut seen = Vec::new();
-    for step in crate::steps::all() {
+    for step in crate::steps::all(&crate::ImageSpec::default()) {
         assert!(
             step.after.iter().all(|name| seen.contains(name)),
             "{} comes before what it needs",
