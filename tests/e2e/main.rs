@@ -20,6 +20,7 @@ mod python;
 mod run;
 mod shell;
 mod snapshot;
+mod subprocess;
 mod suites;
 mod verdicts;
 

@@ -1,0 +1,420 @@
+"""What CPython leaves out on WASI and programs for Linux take for granted; filled in before the snapshot.
+
+Only what can be done in earnest, or refused as Linux would refuse it to such a process. What cannot be (fork,
+FIFOs, ownership) stays absent, so that `hasattr` tells the truth.
+"""
+
+import errno
+import os
+import sys
+
+HOSTNAME = "playpen"
+
+
+def install():
+    _errno()
+    _os()
+    _signal()
+    _socket()
+    _time()
+    _linux()
+
+
+def _linux():
+    """Programs ask for the platform to choose what to call; the calls here are Linux's."""
+    import platform
+
+    # What was imported until now has chosen already, by what is really there.
+    sys.platform = "linux"
+    platform._uname_cache = None
+
+    def uname():
+        return os.uname_result(("Linux", _hostname(), "6.1.0", "#1 SMP playpen", "wasm32"))
+
+    uname.__module__, uname.__qualname__ = "posix", "uname"
+    os.uname = sys.modules["posix"].uname = uname
+
+
+def _hostname():
+    try:
+        with open("/etc/hostname", encoding="utf-8") as file:
+            return file.read().strip() or HOSTNAME
+    except OSError:
+        return HOSTNAME
+
+
+def _errno():
+    import _playpen
+
+    for name, number in _playpen.errors().items():
+        setattr(errno, name, number)
+        errno.errorcode.setdefault(number, name)
+    errno.EWOULDBLOCK, errno.EOPNOTSUPP = errno.EAGAIN, errno.ENOTSUP
+    errno.EDEADLOCK = errno.EDEADLK
+
+
+def _fail(number, *more):
+    raise OSError(number, os.strerror(number), *more)
+
+
+def _add(module, **functions):
+    for name, function in functions.items():
+        if not hasattr(module, name):
+            function.__module__, function.__qualname__, function.__name__ = module.__name__, name, name
+            setattr(module, name, function)
+
+
+def _fileno(fd):
+    return fd if isinstance(fd, int) else fd.fileno()
+
+
+def _os():
+    import collections
+
+    terminal_size = collections.namedtuple("terminal_size", "columns lines")
+    terminal_size.__module__ = "os"
+    os.terminal_size = getattr(os, "terminal_size", terminal_size)
+
+    def get_terminal_size(fd=1, /):
+        os.fstat(fd)
+        _fail(errno.ENOTTY)
+
+    def getloadavg():
+        return (0.0, 0.0, 0.0)
+
+    def getlogin():
+        _fail(errno.ENXIO)
+
+    def getpriority(which, who):
+        return 0
+
+    def nice(increment, /):
+        return max(0, min(19, increment))
+
+    def sched_getaffinity(pid, /):
+        return {0}
+
+    def sched_setaffinity(pid, mask, /):
+        if 0 not in set(mask):
+            _fail(errno.EINVAL)
+
+    def getresuid():
+        return (0, 0, 0)
+
+    def getresgid():
+        return (0, 0, 0)
+
+    def getgrouplist(user, group, /):
+        return [group]
+
+    def set_ids(*ids):
+        if any(ids):
+            _fail(errno.EPERM)
+
+    def setgroups(groups, /):
+        if any(groups):
+            _fail(errno.EPERM)
+
+    def ctermid():
+        return "/dev/tty"
+
+    def ttyname(fd, /):
+        os.fstat(fd)
+        _fail(errno.ENOTTY)
+
+    def tcgetpgrp(fd, /):
+        os.fstat(fd)
+        _fail(errno.ENOTTY)
+
+    def tcsetpgrp(fd, pgid, /):
+        os.fstat(fd)
+        _fail(errno.ENOTTY)
+
+    def openpty():
+        _fail(errno.ENOENT)
+
+    def sync():
+        pass
+
+    def major(device, /):
+        return (device >> 8) & 0xFFF
+
+    def minor(device, /):
+        return (device & 0xFF) | ((device >> 12) & 0xFFF00)
+
+    def makedev(major, minor, /):
+        return (major & 0xFFF) << 8 | (minor & 0xFF) | (minor & 0xFFF00) << 12
+
+    def getrandom(size, flags=0):
+        return os.urandom(size)
+
+    def readv(fd, buffers, /):
+        return _scatter(lambda n: os.read(fd, n), buffers)
+
+    def preadv(fd, buffers, offset, flags=0, /):
+        return _scatter(lambda n: os.pread(fd, n, offset), buffers)
+
+    def writev(fd, buffers, /):
+        return os.write(fd, b"".join(bytes(buffer) for buffer in buffers))
+
+    def pwritev(fd, buffers, offset, flags=0, /):
+        return os.pwrite(fd, b"".join(bytes(buffer) for buffer in buffers), offset)
+
+    def sendfile(out_fd, in_fd, offset, count):
+        data = os.read(in_fd, count) if offset is None else os.pread(in_fd, count, offset)
+        return os.write(out_fd, data) if data else 0
+
+    def copy_file_range(src, dst, count, offset_src=None, offset_dst=None):
+        data = os.read(src, count) if offset_src is None else os.pread(src, count, offset_src)
+        return os.write(dst, data) if offset_dst is None else os.pwrite(dst, data, offset_dst)
+
+    def posix_fallocate(fd, offset, length, /):
+        if os.fstat(fd).st_size < offset + length:
+            os.ftruncate(fd, offset + length)
+
+    def lockf(fd, command, length, /):
+        os.fstat(fd)
+
+    def no_attributes(path, *args, **kwargs):
+        os.stat(path)
+        _fail(errno.ENOTSUP, path)
+
+    def listxattr(path=None, *, follow_symlinks=True):
+        os.stat("." if path is None else path)
+        return []
+
+    def statvfs(path, /):
+        os.stat(path)
+        return statvfs_result((4096, 4096, 262144, 262144, 262144, 200000, 200000, 200000, 0, 255))
+
+    statvfs_result = os.statvfs_result
+
+    def posix_spawn(path, argv, env, *, file_actions=(), **options):
+        return _spawn(path, argv, env, file_actions)
+
+    def posix_spawnp(path, argv, env, *, file_actions=(), **options):
+        return _spawn(path, argv, env, file_actions, search=True)
+
+    def wait4(pid, options):
+        pid, status = os.waitpid(pid, options)
+        return pid, status, _usage()
+
+    def wait3(options):
+        return wait4(-1, options)
+
+    import posix
+
+    functions = dict(locals())
+    for name in ("collections", "terminal_size", "statvfs_result", "no_attributes", "set_ids", "posix"):
+        functions.pop(name)
+    _add(os, **functions)
+    for name in "setuid seteuid setgid setegid setreuid setregid setresuid setresgid".split():
+        if not hasattr(os, name):
+            setattr(os, name, lambda *ids: set_ids(*ids))
+    for name in ("getxattr", "setxattr", "removexattr"):
+        if not hasattr(os, name):
+            setattr(os, name, no_attributes)
+    numbers = dict(
+        F_LOCK=1, F_TLOCK=2, F_ULOCK=0, F_TEST=3, PRIO_PROCESS=0, PRIO_PGRP=1, PRIO_USER=2, P_ALL=0, P_PID=1,
+        P_PGID=2, WEXITED=4, WSTOPPED=2, WNOWAIT=0x1000000, POSIX_SPAWN_OPEN=0, POSIX_SPAWN_CLOSE=1,
+        POSIX_SPAWN_DUP2=2, SCHED_OTHER=0, ST_RDONLY=1, ST_NOSUID=2, XATTR_CREATE=1, XATTR_REPLACE=2,
+        P_WAIT=0, P_NOWAIT=1, P_NOWAITO=1, GRND_NONBLOCK=1, GRND_RANDOM=2,
+    )  # fmt: skip
+    for name, number in numbers.items():
+        if not hasattr(os, name):
+            setattr(os, name, number)
+    os.supports_fd.add(os.stat)
+    for name in dir(os):
+        if not name.startswith("_") and not hasattr(posix, name) and callable(getattr(os, name)):
+            if getattr(getattr(os, name), "__module__", None) == "os" and name in functions:
+                setattr(posix, name, getattr(os, name))
+    _spawn_family()
+
+
+def _scatter(read, buffers):
+    views = [memoryview(buffer).cast("B") for buffer in buffers]
+    data = read(sum(len(view) for view in views))
+    at = 0
+    for view in views:
+        part = data[at : at + len(view)]
+        view[: len(part)] = part
+        at += len(part)
+    return len(data)
+
+
+def _usage():
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_CHILDREN)
+
+
+def _spawn(path, argv, env, file_actions=(), search=False):
+    """posix_spawn over the one way to start a process; file actions are done and undone around it."""
+    import _posixsubprocess
+
+    saved = []
+    try:
+        for action in file_actions:
+            _act(action, saved)
+        folders = os.get_exec_path(env) if search and "/" not in os.fspath(path) else [""]
+        paths = tuple(os.fsencode(os.path.join(folder, path)) for folder in folders)
+        variables = [os.fsencode(key) + b"=" + os.fsencode(value) for key, value in env.items()]
+        read, write = os.pipe()
+        try:
+            inherited = tuple(fd for fd in range(3, 64) if _inherited(fd) and fd != write)
+            pid = _posixsubprocess.fork_exec(
+                [os.fsencode(arg) for arg in argv], paths, True, tuple(sorted({write, *inherited})), None,
+                variables, -1, -1, -1, -1, -1, -1, read, write, False, False, -1, None, None, None, -1, None,
+                False,
+            )  # fmt: skip
+            os.close(write)
+            write = -1
+            report = os.read(read, 4096)
+        finally:
+            os.close(read)
+            if write >= 0:
+                os.close(write)
+        if report:
+            os.waitpid(pid, 0) if pid < 0x7FFFFFFE else None
+            _fail(int(report.split(b":")[1], 16), os.fspath(path))
+        return pid
+    finally:
+        for fd, copy in reversed(saved):
+            if copy is None:
+                os.close(fd)
+            else:
+                os.dup2(copy, fd)
+                os.close(copy)
+
+
+def _inherited(fd):
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False
+
+
+def _act(action, saved):
+    kind, fd, *rest = action
+    target = rest[0] if kind == os.POSIX_SPAWN_DUP2 else fd
+    try:
+        saved.append((target, os.dup(target)))
+        os.set_inheritable(saved[-1][1], False)
+    except OSError:
+        saved.append((target, None))
+    if kind == os.POSIX_SPAWN_OPEN:
+        opened = os.open(*rest)
+        os.dup2(opened, fd)
+        os.close(opened)
+    elif kind == os.POSIX_SPAWN_DUP2:
+        os.dup2(fd, target)
+    else:
+        os.close(fd)
+
+
+def _spawn_family():
+    def run(mode, path, args, env, search):
+        pid = _spawn(path, args, os.environ if env is None else env, search=search)
+        if mode == os.P_NOWAIT:
+            return pid
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def spawnv(mode, file, args):
+        return run(mode, file, args, None, False)
+
+    def spawnve(mode, file, args, env):
+        return run(mode, file, args, env, False)
+
+    def spawnvp(mode, file, args):
+        return run(mode, file, args, None, True)
+
+    def spawnvpe(mode, file, args, env):
+        return run(mode, file, args, env, True)
+
+    def spawnl(mode, file, *args):
+        return run(mode, file, args, None, False)
+
+    def spawnle(mode, file, *args):
+        return run(mode, file, args[:-1], args[-1], False)
+
+    def spawnlp(mode, file, *args):
+        return run(mode, file, args, None, True)
+
+    def spawnlpe(mode, file, *args):
+        return run(mode, file, args[:-1], args[-1], True)
+
+    functions = {name: it for name, it in locals().items() if name.startswith("spawn")}
+    _add(os, **functions)
+
+
+def _signal():
+    import signal
+
+    def valid_signals():
+        return {signal._int_to_enum(number, signal.Signals) for number in range(1, 65) if number not in (32, 33)}
+
+    def siginterrupt(number, flag, /):
+        pass  # no call is ever interrupted
+
+    _add(signal, valid_signals=valid_signals, siginterrupt=siginterrupt)
+    for name, number in dict(SIGRTMIN=34, SIGRTMAX=64, SIGCLD=17).items():
+        if not hasattr(signal, name):
+            setattr(signal, name, number)
+
+
+def _socket():
+    import _socket as c
+    import socket
+
+    def gethostname():
+        return _hostname()
+
+    def inet_ntoa(packed, /):
+        packed = bytes(packed)
+        if len(packed) != 4:
+            raise OSError("packed IP wrong length")
+        return ".".join(map(str, packed))
+
+    def if_nameindex():
+        return [(1, "lo")]
+
+    def if_nametoindex(name, /):
+        if name != "lo":
+            raise OSError("no interface with this name")
+        return 1
+
+    def if_indextoname(index, /):
+        if index != 1:
+            _fail(errno.ENXIO)
+        return "lo"
+
+    for module in (socket, c):
+        _add(module, **{name: it for name, it in (
+            ("gethostname", gethostname), ("inet_ntoa", inet_ntoa), ("if_nameindex", if_nameindex),
+            ("if_nametoindex", if_nametoindex), ("if_indextoname", if_indextoname),
+        )})  # fmt: skip
+
+
+def _time():
+    import time
+
+    import _playpen
+
+    def tzset():
+        _playpen.tzset()
+        year = (365 * 24 + 6) * 3600
+        start = int(time.time()) // year * year
+        winter, summer = time.localtime(start), time.localtime(start + year // 2)
+        if winter.tm_gmtoff > summer.tm_gmtoff:
+            winter, summer = summer, winter
+        time.timezone, time.altzone = -winter.tm_gmtoff, -summer.tm_gmtoff
+        time.daylight = int(winter.tm_gmtoff != summer.tm_gmtoff)
+        time.tzname = (winter.tm_zone, summer.tm_zone)
+
+    def thread_time():
+        return time.process_time()
+
+    def thread_time_ns():
+        return time.process_time_ns()
+
+    _add(time, tzset=tzset, thread_time=thread_time, thread_time_ns=thread_time_ns)
