@@ -12,8 +12,8 @@ mod values;
 pub use self::{
     learn::learn,
     parse::{
-        AuditPolicy, Grant, LimitsPolicy, MountMode, MountPolicy, NetworkMode, NetworkPolicy,
-        Policy, PolicyError, RulePolicy, ToolsPolicy, TripwireAction, TripwirePolicy,
+        AuditPolicy, Grant, LimitsPolicy, MountMode, MountPolicy, NetworkPolicy, Policy,
+        PolicyError, RulePolicy, ToolsPolicy, TripwireAction, TripwirePolicy,
     },
     values::{ByteSize, Span},
 };

@@ -36,10 +36,15 @@ macro_rules! errnos {
 
 errnos! {
     ACCES = 2, "permission denied";
+    ADDRINUSE = 3, "address already in use";
+    ADDRNOTAVAIL = 4, "cannot assign requested address";
+    AFNOSUPPORT = 5, "address family not supported by protocol";
     AGAIN = 6, "resource temporarily unavailable";
     BADF = 8, "bad file descriptor";
     BUSY = 10, "device or resource busy";
     CHILD = 12, "no child processes";
+    CONNREFUSED = 14, "connection refused";
+    DESTADDRREQ = 17, "destination address required";
     DQUOT = 19, "disk quota exceeded";
     EXIST = 20, "file exists";
     FAULT = 21, "bad address";
@@ -47,22 +52,30 @@ errnos! {
     ILSEQ = 25, "illegal byte sequence";
     INVAL = 28, "invalid argument";
     IO = 29, "input/output error";
+    ISCONN = 30, "transport endpoint is already connected";
     ISDIR = 31, "is a directory";
     LOOP = 32, "too many levels of symbolic links";
+    MSGSIZE = 35, "message too long";
     MFILE = 33, "too many open files";
     MLINK = 34, "too many links";
     NAMETOOLONG = 37, "file name too long";
+    NETUNREACH = 40, "network is unreachable";
+    NFILE = 41, "too many open files in system";
     NOENT = 44, "no such file or directory";
     NOEXEC = 45, "exec format error";
     NOMEM = 48, "cannot allocate memory";
+    NOPROTOOPT = 50, "protocol not available";
     NOSPC = 51, "no space left on device";
     NOSYS = 52, "function not implemented";
+    NOTCONN = 53, "transport endpoint is not connected";
     NOTDIR = 54, "not a directory";
     NOTEMPTY = 55, "directory not empty";
     NOTSOCK = 57, "not a socket";
     NOTSUP = 58, "operation not supported";
     PERM = 63, "operation not permitted";
     PIPE = 64, "broken pipe";
+    PROTONOSUPPORT = 66, "protocol not supported";
+    PROTOTYPE = 67, "protocol wrong type for socket";
     ROFS = 69, "read-only file system";
     SPIPE = 70, "illegal seek";
     SRCH = 71, "no such process";

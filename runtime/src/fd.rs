@@ -8,12 +8,14 @@ mod capture;
 mod description;
 mod pipe;
 mod table;
+mod waiting;
 
 pub(crate) use self::{
     capture::Capture,
     description::{Description, Flags, Held, Kind, Opener},
     pipe::{Moved, PipeReader, PipeWriter, Readiness, pipe},
     table::{FdTable, ROOT_FD},
+    waiting::Waiting,
 };
 pub use self::{
     capture::{OutputSink, Stream},

@@ -27,6 +27,7 @@ mod errno;
 mod fd;
 pub mod image;
 mod limits;
+mod net;
 mod path;
 mod preinit;
 mod process;
@@ -45,6 +46,7 @@ pub use self::{
     fd::{OutputSink, StdinWriter, Stream},
     image::{Image, ImageError},
     limits::{LimitKind, Limits, Usage},
+    net::NetworkMode,
     preinit::{PreinitError, preinit},
     process::{Exit, Incident, IncidentKind, TrapKind},
     sandbox::{Sandbox, SandboxBuilder, SandboxError, Snapshot},

@@ -8,6 +8,7 @@ use crate::{
     errno::Errno,
     image::{Image, Programs, stub_module},
     limits::Limits,
+    net::{Network, NetworkMode},
     process::{Job, Kernel},
     random::Randomness,
     tool::HostTool,
@@ -81,6 +82,7 @@ struct Settings {
     /// The programs that may be started, each with its module; all if none.
     programs: Option<BTreeMap<String, String>>,
     is_deterministic: bool,
+    network: NetworkMode,
 }
 
 impl SandboxBuilder {
@@ -116,6 +118,13 @@ impl SandboxBuilder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// Sets which network there is; without this, one between the sandbox's own processes.
+    #[must_use]
+    pub fn network(mut self, mode: NetworkMode) -> Self {
+        self.settings.network = mode;
         self
     }
 
@@ -288,6 +297,7 @@ impl Sandbox {
                 level: AuditLevel::All,
                 programs: None,
                 is_deterministic: false,
+                network: NetworkMode::default(),
             },
             sink: None,
         }
@@ -346,6 +356,7 @@ impl Sandbox {
             next_serial: AtomicU64::new(1),
             next_pid: AtomicU32::new(FIRST_PID),
             tools: settings.programs.clone(),
+            network: Network::new(settings.network),
             calls: HostCalls::default(),
         };
         Self { kernel: Arc::new(kernel), settings: Arc::new(settings) }

@@ -135,6 +135,17 @@ pub(crate) enum Attempt {
     Wait(Wait),
 }
 
+impl Attempt {
+    /// From a call that failed, succeeded, or says what to wait for.
+    fn of(tried: SysResult<Result<(), Wait>>) -> Self {
+        match tried {
+            Ok(Ok(())) => Self::Finished(Ok(()).into()),
+            Ok(Err(wait)) => Self::Wait(wait),
+            Err(errno) => Self::Finished(Err(errno).into()),
+        }
+    }
+}
+
 /// What a blocked call waits for.
 pub(crate) enum Wait {
     Descriptor(std::sync::Arc<crate::fd::Description>, Readiness),
@@ -223,14 +234,14 @@ fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
     })?;
     blocking! { linker, PREVIEW1;
         "sched_yield": processes::sched_yield, ();
+        "sock_accept": sockets::accept, (fd: u32, flags: u32, out: u32);
+        "sock_recv": sockets::recv, (fd: u32, iovs: u32, n_iovs: u32, flags: u32, out: u32, out_flags: u32);
+        "sock_send": sockets::send, (fd: u32, iovs: u32, n_iovs: u32, flags: u32, out: u32);
     }
     immediate! { linker, PREVIEW1;
         "random_get": processes::random_get, (at: u32, len: u32);
         "proc_raise": processes::raise, (signal: u32);
-        "sock_accept": sockets::accept, (fd: u32, _flags: u32, _out: u32);
-        "sock_recv": sockets::recv, (fd: u32, _iovs: u32, _n: u32, _flags: u32, _out: u32, _oflags: u32);
-        "sock_send": sockets::send, (fd: u32, _iovs: u32, _n: u32, _flags: u32, _out: u32);
-        "sock_shutdown": sockets::shutdown, (fd: u32, _how: u32);
+        "sock_shutdown": sockets::shutdown, (fd: u32, how: u32);
     }
     Ok(())
 }
@@ -250,6 +261,20 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "proc_setpgid": processes::setpgid, (pid: i32, group: i32);
         "proc_setsid": processes::setsid, ();
         "proc_spawn": processes::spawn, (request: u32, out: u32);
+        "sock_bind": sockets::bind, (fd: u32, address: u32, len: u32, path: u32, path_len: u32);
+        "sock_connect": sockets::connect, (fd: u32, address: u32, len: u32, path: u32, path_len: u32);
+        "sock_listen": sockets::listen, (fd: u32, backlog: u32);
+        "sock_name": sockets::name, (fd: u32, whose: u32, at: u32, room: u32, out: u32);
+        "sock_open": sockets::open, (family: u32, protocol: u32, flags: u32, out: u32);
+        "sock_option_get": sockets::option, (fd: u32, level: u32, name: u32, out: u32);
+        "sock_option_set": sockets::set_option, (fd: u32, level: u32, name: u32, value: u32);
+        "sock_pair": sockets::pair, (protocol: u32, flags: u32, out: u32);
+    }
+    blocking! { linker, PLAYPEN;
+        "sock_receive": sockets::receive,
+            (fd: u32, iovs: u32, n_iovs: u32, flags: u32, from: u32, room: u32, out: u32);
+        "sock_transmit": sockets::transmit,
+            (fd: u32, iovs: u32, n_iovs: u32, flags: u32, to: u32, len: u32, path: u32, path_len: u32, out: u32);
     }
     linker.func_wrap(PLAYPEN, "umask", |mut caller: Caller<'_, Process>, mask: i32| -> i32 {
         let process = caller.data_mut();

@@ -1,7 +1,7 @@
 //! The text of a policy, and what can be wrong with it.
 
 use super::{ByteSize, Span};
-use playpen_runtime::audit::AuditLevel;
+use playpen_runtime::{NetworkMode, audit::AuditLevel};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -52,12 +52,6 @@ pub enum PolicyError {
         /// Its version.
         version: u32,
     },
-    /// A network was asked for.
-    #[error("`{path}` asks for the network `loopback`, which the kernel does not have yet")]
-    Network {
-        /// The file.
-        path: PathBuf,
-    },
     /// A pattern is no glob.
     #[error("`{path}` has a pattern that is no glob")]
     Pattern {
@@ -79,7 +73,6 @@ impl PolicyError {
             Self::UnknownKey { nearest: None, .. } | Self::Wrong { .. } => {
                 Some("`playpen policy check --schema` prints what a policy may say".to_owned())
             }
-            Self::Network { .. } => Some("`mode = \"none\"` is what every sandbox has".to_owned()),
             Self::Newer { .. } => Some("a newer playpen reads it".to_owned()),
             _ => None,
         }
@@ -230,17 +223,6 @@ pub struct NetworkPolicy {
     pub mode: NetworkMode,
 }
 
-/// A network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NetworkMode {
-    /// None.
-    #[default]
-    None,
-    /// Only between processes of the sandbox.
-    Loopback,
-}
-
 /// What is recorded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -283,9 +265,6 @@ impl Policy {
             }
             VERSION => {}
             version => return Err(PolicyError::Newer { path, version }),
-        }
-        if policy.network.mode == NetworkMode::Loopback {
-            return Err(PolicyError::Network { path });
         }
         let mounts: Vec<String> = policy.mounts.iter().map(|mount| mount.path.clone()).collect();
         let mounts = if mounts.is_empty() { vec!["/workspace".to_owned()] } else { mounts };
@@ -345,7 +324,7 @@ mod tests {
     fn what_is_not_there_is_said() {
         assert!(error("").contains("there is no `version = 1`"));
         assert!(error("version = 2").contains("version 2"));
-        assert!(error("version = 1\nnetwork.mode = \"loopback\"").contains("does not have yet"));
+        assert!(error("version = 1\nnetwork.mode = \"host\"").contains("loopback"));
         assert!(error("version = 1\n[[rule]]\npaths=[\"a[\"]\nallow=\"none\"").contains("no glob"));
         assert!(error("version = 1\n[limits]\nwall = \"soon\"").contains("line 3"));
         assert!(error("version = 1\n[[rule]]\npaths = [\"a\"]").contains("allow"));

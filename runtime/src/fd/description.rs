@@ -2,6 +2,7 @@
 
 use super::{Capture, PipeReader, PipeWriter};
 use crate::{
+    net::Socket,
     tree::{Content, Device},
     vfs::{Actor, DirEntry, HostFile, NodeId, Traffic, Vfs},
 };
@@ -45,6 +46,8 @@ pub(crate) enum Kind {
     DescriptorDir,
     PipeReader(PipeReader),
     PipeWriter(PipeWriter),
+    /// A socket of the sandbox.
+    Socket(Arc<Socket>),
     /// Output that the host collects.
     Capture(Arc<Capture>),
 }

@@ -4,13 +4,14 @@
 //! when the last writer closes (readers then see the end of the file) or the last reader does
 //! (writers then get `EPIPE`). A write of at most [`ATOMIC_BYTES`] is not split.
 
+use super::Waiting;
 use parking_lot::Mutex;
 use std::{
     collections::VecDeque,
     future::poll_fn,
     io,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 /// Bytes that a pipe holds at most. As on Linux: a here-document of this size can be written before
@@ -32,24 +33,24 @@ struct State {
     queue: VecDeque<u8>,
     n_readers: usize,
     n_writers: usize,
-    waiting: Vec<Waker>,
+    waiting: Waiting,
 }
 
 impl State {
-    fn wake(&mut self) {
-        for waker in self.waiting.drain(..) {
-            waker.wake();
-        }
-    }
-
-    fn wait(&mut self, cx: &Context<'_>) {
-        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
-        }
-    }
-
     fn room(&self) -> usize {
         CAPACITY_BYTES.saturating_sub(self.queue.len())
+    }
+
+    fn copy(&self, out: &mut [u8]) -> Moved {
+        if self.queue.is_empty() {
+            return if self.n_writers == 0 { Moved::Closed } else { Moved::WouldBlock };
+        }
+        let n_bytes = out.len().min(self.queue.len());
+        let (front, back) = self.queue.as_slices();
+        let n_front = n_bytes.min(front.len());
+        out[..n_front].copy_from_slice(&front[..n_front]);
+        out[n_front..n_bytes].copy_from_slice(&back[..n_bytes - n_front]);
+        Moved::Bytes(n_bytes)
     }
 }
 
@@ -85,17 +86,17 @@ impl PipeReader {
     /// Moves bytes into `out`; [`Moved::Closed`] is the end of the file.
     pub(crate) fn try_read(&self, out: &mut [u8]) -> Moved {
         let mut state = self.0.lock();
-        if state.queue.is_empty() {
-            return if state.n_writers == 0 { Moved::Closed } else { Moved::WouldBlock };
+        let moved = state.copy(out);
+        if let Moved::Bytes(n_bytes) = moved {
+            state.queue.drain(..n_bytes);
+            state.waiting.wake();
         }
-        let n_bytes = out.len().min(state.queue.len());
-        let (front, back) = state.queue.as_slices();
-        let n_front = n_bytes.min(front.len());
-        out[..n_front].copy_from_slice(&front[..n_front]);
-        out[n_front..n_bytes].copy_from_slice(&back[..n_bytes - n_front]);
-        state.queue.drain(..n_bytes);
-        state.wake();
-        Moved::Bytes(n_bytes)
+        moved
+    }
+
+    /// Copies bytes into `out`, and leaves them where they are.
+    pub(crate) fn try_peek(&self, out: &mut [u8]) -> Moved {
+        self.0.lock().copy(out)
     }
 
     /// Returns how many bytes wait, and whether the last writer has closed.
@@ -109,7 +110,7 @@ impl PipeReader {
         if !state.queue.is_empty() || state.n_writers == 0 {
             return Poll::Ready(());
         }
-        state.wait(cx);
+        state.waiting.add(cx);
         Poll::Pending
     }
 }
@@ -127,7 +128,7 @@ impl PipeWriter {
         }
         let n_bytes = room.min(data.len());
         state.queue.extend(&data[..n_bytes]);
-        state.wake();
+        state.waiting.wake();
         Moved::Bytes(n_bytes)
     }
 
@@ -142,7 +143,7 @@ impl PipeWriter {
         if state.room() >= ATOMIC_BYTES || state.n_readers == 0 {
             return Poll::Ready(());
         }
-        state.wait(cx);
+        state.waiting.add(cx);
         Poll::Pending
     }
 
@@ -152,7 +153,7 @@ impl PipeWriter {
         if state.n_readers == 0 {
             return Poll::Ready(());
         }
-        state.wait(cx);
+        state.waiting.add(cx);
         Poll::Pending
     }
 }
@@ -161,7 +162,7 @@ impl Drop for PipeReader {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.n_readers -= 1;
-        state.wake();
+        state.waiting.wake();
     }
 }
 
@@ -169,7 +170,7 @@ impl Drop for PipeWriter {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.n_writers -= 1;
-        state.wake();
+        state.waiting.wake();
     }
 }
 

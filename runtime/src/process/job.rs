@@ -8,6 +8,7 @@ use crate::{
     errno::{Errno, SysResult},
     image::Programs,
     limits::{Budget, LimitKind, Limits},
+    net::Network,
     random::Randomness,
     vfs::{Actor, Vfs},
 };
@@ -35,6 +36,8 @@ pub(crate) struct Kernel {
     pub(crate) next_serial: AtomicU64,
     /// The names of the programs that may be started, unless all may.
     pub(crate) tools: Option<BTreeMap<String, String>>,
+    /// The sockets.
+    pub(crate) network: Arc<Network>,
     /// What came in at the host functions.
     pub(crate) calls: HostCalls,
 }

@@ -9,8 +9,8 @@ use super::{
     Content, Directory, EntryKind, Inode, Node, ROOT, Run, Tree, ignore::Ignores, path_api::join,
 };
 use cap_std::fs::{
-    Dir, DirBuilder, DirBuilderExt as _, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _,
-    Permissions, PermissionsExt as _,
+    Dir, DirBuilder, DirBuilderExt as _, Metadata, MetadataExt as _, OpenOptions,
+    OpenOptionsExt as _, Permissions, PermissionsExt as _,
 };
 use std::{
     io::{self, Read as _, Seek as _, Write as _},
@@ -116,9 +116,10 @@ impl Tree {
     /// there is more than `options` allow.
     pub fn import(dir: &Dir, options: &ImportOptions) -> Result<Self, ImportError> {
         let mut tree = Self::new();
-        let (mode, modified) = mode_and_time(&dir.dir_metadata().map_err(|source| {
-            ImportError::Read { path: ".".to_owned(), source }
-        })?);
+        let (mode, modified) = mode_and_time(
+            &dir.dir_metadata()
+                .map_err(|source| ImportError::Read { path: ".".to_owned(), source })?,
+        );
         if let Some(root) = tree.inode_mut(ROOT) {
             root.mode = mode & 0o7777;
         }

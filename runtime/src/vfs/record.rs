@@ -231,7 +231,10 @@ impl Vfs {
             FileType::RegularFile => NodeKind::File,
             FileType::Directory => NodeKind::Directory,
             FileType::SymbolicLink => NodeKind::Symlink,
-            FileType::Unknown | FileType::CharacterDevice => NodeKind::Other,
+            FileType::Unknown
+            | FileType::CharacterDevice
+            | FileType::SocketDatagram
+            | FileType::SocketStream => NodeKind::Other,
         }
     }
 

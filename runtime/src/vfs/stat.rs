@@ -15,6 +15,8 @@ pub(crate) enum FileType {
     CharacterDevice = 2,
     Directory = 3,
     RegularFile = 4,
+    SocketDatagram = 5,
+    SocketStream = 6,
     SymbolicLink = 7,
 }
 
@@ -27,6 +29,7 @@ impl FileType {
             Self::Directory => 0o040_000,
             Self::RegularFile => 0o100_000,
             Self::SymbolicLink => 0o120_000,
+            Self::SocketDatagram | Self::SocketStream => 0o140_000,
         }
     }
 }

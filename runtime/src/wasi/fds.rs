@@ -5,6 +5,7 @@ use crate::{
     audit::Op,
     errno::{Errno, SysResult},
     fd::{Description, Flags, Kind, ROOT_FD, pipe},
+    net::{Protocol, Socket},
     process::Process,
     vfs::{FileType, SetTimes, Stat},
 };
@@ -121,6 +122,13 @@ pub(super) fn make_pipe(
     guest.write_u32(out + 4, writer)
 }
 
+fn socket_type(socket: &Socket) -> FileType {
+    match socket.protocol {
+        Protocol::Stream => FileType::SocketStream,
+        Protocol::Datagram => FileType::SocketDatagram,
+    }
+}
+
 fn special(kind: FileType, description: &Arc<Description>) -> Stat {
     Stat::of_special(kind, description.serial)
 }
@@ -141,6 +149,7 @@ pub(super) fn stat_of(description: &Arc<Description>) -> SysResult<Stat> {
         Kind::PipeReader(_) | Kind::PipeWriter(_) | Kind::Capture(_) => {
             Ok(special(FileType::Unknown, description))
         }
+        Kind::Socket(socket) => Ok(special(socket_type(socket), description)),
     }
 }
 
@@ -174,6 +183,7 @@ pub(super) fn fdstat_get(
         Kind::Directory { .. } | Kind::DescriptorDir => FileType::Directory,
         Kind::Device(_) => FileType::CharacterDevice,
         Kind::PipeReader(_) | Kind::PipeWriter(_) | Kind::Capture(_) => FileType::Unknown,
+        Kind::Socket(socket) => socket_type(socket),
     };
     let flags = *description.flags.lock();
     let mut rights = ALL_RIGHTS & !(RIGHT_READ | RIGHT_WRITE | RIGHT_READDIR);
@@ -183,7 +193,7 @@ pub(super) fn fdstat_get(
     if flags.write {
         rights |= RIGHT_WRITE;
     }
-    if kind == FileType::Unknown {
+    if matches!(kind, FileType::Unknown | FileType::SocketDatagram | FileType::SocketStream) {
         rights &= !(RIGHT_SEEK | RIGHT_TELL);
     }
     let bits = if flags.append { APPEND } else { 0 } | if flags.nonblock { NONBLOCK } else { 0 };

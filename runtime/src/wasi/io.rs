@@ -1,6 +1,10 @@
 //! Reading and writing through descriptors.
 
-use super::{Attempt, Guest, Outcome, Wait, fds::stat_of};
+use super::{
+    Attempt, Guest, Outcome, Wait,
+    fds::stat_of,
+    sockets::{self, Message, Target},
+};
 use crate::{
     errno::{Errno, SysResult},
     fd::{Description, Kind, Moved, Readiness},
@@ -167,6 +171,13 @@ fn try_read(
                 }
             }
         }
+        Kind::Socket(_) => {
+            let message = Message { iovs, n_iovs, flags: 0 };
+            match sockets::try_receive(guest, &description, message)? {
+                Ok(received) => received.n_bytes,
+                Err(wait) => return Ok(Some(wait)),
+            }
+        }
         Kind::Device(device) => read_device(guest, process, *device, &buffers)?,
         _ => {
             let mut position = description.offset.lock();
@@ -296,6 +307,13 @@ fn try_write(
                 }
             }
         }
+        Kind::Socket(_) => {
+            let message = Message { iovs, n_iovs, flags: 0 };
+            match sockets::try_transmit(guest, &description, message, &Target::Peer)? {
+                Ok(n_bytes) => n_bytes,
+                Err(wait) => return Ok(Attempt::Wait(wait)),
+            }
+        }
         Kind::Capture(capture) => {
             let mut total = 0;
             for (at, len) in buffers {
@@ -333,6 +351,7 @@ pub(crate) fn poll_ready(
         (Kind::PipeWriter(pipe), Readiness::Write) => pipe.poll_ready(cx),
         // Nothing ever comes out of the end that bytes go into; who asks waits for the other end to close.
         (Kind::PipeWriter(pipe), Readiness::Read) => pipe.poll_closed(cx),
+        (Kind::Socket(socket), _) => socket.poll_ready(readiness, cx),
         _ => Poll::Ready(()),
     }
 }

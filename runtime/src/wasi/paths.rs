@@ -90,14 +90,18 @@ fn find_stat(
 ) -> SysResult<Stat> {
     let asked = Asked::new(guest, process, fd, path, len, lookup & FOLLOW != 0)?;
     let found = enter(process).stat(&process.actor, asked.at(process))?;
-    found.or_else(|number| {
+    let mut stat = found.or_else(|number| {
         let description = process.fds.get(number).map_err(|_| Errno::NOENT)?;
         if asked.follow {
             fds::stat_of(description)
         } else {
             Ok(Stat { mode: 0o777, ..Stat::of_special(FileType::SymbolicLink, number.into()) })
         }
-    })
+    })?;
+    if process.job.kernel.network.is_bound(stat.dev, stat.ino) {
+        stat.kind = FileType::SocketStream;
+    }
+    Ok(stat)
 }
 
 pub(super) fn filestat_get(

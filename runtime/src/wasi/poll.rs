@@ -193,6 +193,7 @@ impl Subscription {
         let (n_bytes, hangup) = match &description.kind {
             Kind::PipeReader(pipe) => pipe.level(),
             Kind::PipeWriter(pipe) => pipe.level(),
+            Kind::Socket(socket) => socket.level(*readiness),
             _ => (1, false),
         };
         Some(Event { n_bytes: n_bytes as u64, hangup, ..event })

@@ -102,6 +102,7 @@ impl Plan {
     fn describe(&mut self, builder: SandboxBuilder) -> anyhow::Result<SandboxBuilder> {
         let mut builder =
             builder.cwd(&self.cwd).limits(self.limits.clone()).audit_level(self.policy.audit.level);
+        builder = builder.network(self.policy.network.mode);
         for mount in self.mounts.drain(..) {
             builder = builder.mount(mount);
         }
