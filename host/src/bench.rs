@@ -5,6 +5,7 @@
 //! end of the program with its output read; the outputs of both sides have to be the same.
 
 mod case;
+mod files;
 mod native;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use std::{
 use thiserror::Error;
 
 pub use case::Bench;
+pub use files::{Audited, compare_files, n_file_steps};
 pub use native::NativeError;
 
 /// Executions on each side before anything is counted: code, caches and pools become warm.
@@ -27,6 +29,9 @@ const N_WARM_UP: u32 = 2;
 
 /// Forks in one measurement: a single one is too short for a clock.
 const N_FORKS: u32 = 1000;
+
+/// What [`compare_files`] is called.
+const FILES: &str = "fs";
 
 /// Where the tree is in the sandbox.
 const POINT: &str = "/workspace";
@@ -75,6 +80,9 @@ pub struct Comparison {
     pub native: Series,
     /// The native median divided by the sandbox's: how many times faster the sandbox is.
     pub native_over_sandbox: f64,
+    /// The sandbox's side once more for each level of a record, where that is the point.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audited: Vec<Audited>,
 }
 
 /// Why nothing could be measured.
@@ -96,6 +104,9 @@ pub enum BenchError {
     /// The command cannot be started in the sandbox.
     #[error("failed to run the sandbox's side of a bench")]
     Run(#[from] RunError),
+    /// The record of a bench cannot be written.
+    #[error("failed to write the record of a bench")]
+    Record(#[source] crate::audit::FileError),
     /// A command failed, so that its time means nothing.
     #[error("`{case}` in the sandbox ended with {exit} and wrote `{output}`")]
     Failed {
@@ -187,9 +198,14 @@ async fn compare_case(
     );
     let sandbox = series(what, ours, case.bytes);
     let native = series(native.what(), theirs, case.bytes);
-    let native_over_sandbox = native.median_us / sandbox.median_us;
+    let native_over_sandbox = ratio(&native, &sandbox);
     let (bench, name) = (bench.name().to_owned(), case.name.to_owned());
-    Ok(Comparison { bench, name, sandbox, native, native_over_sandbox })
+    Ok(Comparison { bench, name, sandbox, native, native_over_sandbox, audited: vec![] })
+}
+
+/// Returns how many times longer `over` takes than `under`.
+fn ratio(over: &Series, under: &Series) -> f64 {
+    over.median_us / under.median_us
 }
 
 async fn execute(

@@ -53,3 +53,8 @@ fn a_pipe_is_measured_beside_a_native_pipe() {
 fn forks_are_measured_beside_copies() {
     check("fork");
 }
+
+#[test]
+fn files_are_measured_with_and_without_a_record() {
+    check("fs");
+}

@@ -1,11 +1,11 @@
 //! `playpen bench`: our figures beside native ones, measured in one run.
 
 use super::{Status, session::Session, table::table};
-use crate::bench::{self, Bench, Comparison, Machine, Series};
+use crate::bench::{self, Audited, Bench, Comparison, Machine, Series};
 use anyhow::Context as _;
 use cap_std::{ambient_authority, fs::Dir};
 use clap::ValueEnum;
-use playpen_runtime::{ImportOptions, Tree};
+use playpen_runtime::{ImportOptions, Tree, audit::AuditLevel};
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -21,11 +21,14 @@ use std::{
 /// a shell by itself, 200 commands, searches in a tree of files. `pipe` sends 1 GiB from one process
 /// to another. `python` runs `python -c "print(1)"` against the CPython of the same version that
 /// `playpen image build` made for this machine, and `pytest` runs `python -m pytest -q` on a file of
-/// nine tests against the same. `fork` takes forks of the tree against copying it.
+/// nine tests against the same. `fork` takes forks of the tree against copying it. `fs` calls operations
+/// on files from a guest, without a record and with one at each level, against `std::fs` in the folder
+/// for temporary files.
 ///
 /// With `--json`, prints a list with one object for each comparison: `bench`, `name`, `sandbox` and
 /// `native` (each with `what`, `n`, `median_us`, `p10_us`, `p90_us`, and `mb_per_s` where data goes
-/// through), and `native_over_sandbox`.
+/// through), and `native_over_sandbox`; for `fs` also `audited`, a list with `level`, `series`,
+/// `over_unaudited` and `written_us` (until the record was whole).
 #[derive(Debug, clap::Args)]
 pub(super) struct BenchArgs {
     /// What to measure
@@ -54,6 +57,8 @@ enum Which {
     Pytest,
     /// Forks of a tree of files, against copies
     Fork,
+    /// Operations on files with and without a record, against `std::fs`
+    Fs,
     /// All of them
     All,
 }
@@ -67,11 +72,15 @@ impl Which {
             Self::Python => Bench::Python,
             Self::Pytest => Bench::Pytest,
             Self::Fork => Bench::Fork,
+            Self::Fs => return vec![],
             Self::All => return Bench::ALL.to_vec(),
         };
         vec![one]
     }
 }
+
+/// Rounds of `fs` unless somebody says otherwise.
+const FS_ROUNDS: NonZeroU32 = NonZeroU32::new(9).expect("not 0");
 
 /// Measures and prints.
 pub(super) async fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<Status> {
@@ -83,6 +92,13 @@ pub(super) async fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<S
         let n = args.n.unwrap_or(bench.rounds());
         let bar = session.printer.bar(bench::n_steps(bench, n), bench.name());
         let measured = bench::compare(bench, &engine, &image, &machine, n, || bar.inc(1)).await;
+        bar.finish_and_clear();
+        comparisons.extend(measured?);
+    }
+    if matches!(args.bench, Which::Fs | Which::All) {
+        let n = args.n.unwrap_or(FS_ROUNDS);
+        let bar = session.printer.bar(bench::n_file_steps(n), "fs");
+        let measured = bench::compare_files(&engine, n, || bar.inc(1)).await;
         bar.finish_and_clear();
         comparisons.extend(measured?);
     }
@@ -111,7 +127,7 @@ fn print(session: &Session, comparisons: &[Comparison]) {
         return session.printer.json(&comparisons);
     }
     let mut table = table(["bench", "side", "what", "median", "10 %", "90 %", "native / sandbox"]);
-    for Comparison { name, sandbox, native, native_over_sandbox, .. } in comparisons {
+    for Comparison { name, sandbox, native, native_over_sandbox, audited, .. } in comparisons {
         for (side, series) in [("sandbox", sandbox), ("native", native)] {
             table.add_row([
                 name.clone(),
@@ -123,8 +139,27 @@ fn print(session: &Session, comparisons: &[Comparison]) {
                 if side == "sandbox" { format!("{native_over_sandbox:.1}") } else { String::new() },
             ]);
         }
+        for Audited { level, series, over_unaudited, .. } in audited {
+            table.add_row([
+                name.clone(),
+                format!("record of {}", level_name(*level)),
+                format!("{}{}", series.what, speed(series)),
+                duration(series.median_us),
+                duration(series.p10_us),
+                duration(series.p90_us),
+                format!("{over_unaudited:.2} of no record"),
+            ]);
+        }
     }
     session.printer.result(table);
+}
+
+fn level_name(level: AuditLevel) -> &'static str {
+    match level {
+        AuditLevel::All => "all",
+        AuditLevel::Changes => "changes",
+        AuditLevel::Denied => "what is denied",
+    }
 }
 
 fn speed(series: &Series) -> String {
