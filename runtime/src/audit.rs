@@ -8,16 +8,20 @@
 //! the hash of the one before. The format is described in `audit/FORMAT.md` beside this file, and
 //! as a JSON schema in `audit/events.schema.json`.
 
+mod batch;
 mod count;
 mod digest;
 mod event;
+mod event_ref;
 mod log;
 
 pub(crate) use self::count::HostCalls;
 pub use self::{
+    batch::EventBatch,
     count::{AuditCounts, HostCounts},
     digest::ContentDigest,
     event::{Decision, Event, NodeKind, NodeRef, Op, OpenAccess},
+    event_ref::EventRef,
     log::{End, Gap, Header, Line, LogOptions, LogWriter, MountInfo, Signature, chain_hash},
 };
 
@@ -39,7 +43,7 @@ pub enum AuditLevel {
 }
 
 impl AuditLevel {
-    fn takes(self, event: &Event) -> bool {
+    fn takes(self, event: &EventRef<'_>) -> bool {
         let is_process = matches!(event.op, Op::Spawn | Op::Exit);
         let is_told = event.decision == Decision::Denied || event.flagged || is_process;
         match self {
@@ -54,6 +58,11 @@ impl AuditLevel {
 pub trait AuditSink: Send + Sync {
     /// Takes one event.
     fn record(&self, event: Event);
+
+    /// Takes one event that is only lent; unless a sink does otherwise, an [`Event`] is made of it.
+    fn lend(&self, entry: &EventRef<'_>) {
+        self.record(entry.to_event());
+    }
 }
 
 /// An [`AuditSink`] that keeps all events.
@@ -112,15 +121,15 @@ impl AuditLog {
     }
 
     /// Numbers, counts and hands on one event, unless its level is not asked for.
-    pub(crate) fn record(&self, mut event: Event) {
+    pub(crate) fn record(&self, entry: &mut EventRef<'_>) {
         let mut state = self.state.lock();
-        state.counts.add(&event);
+        state.counts.add(entry);
         if let Some(sink) = &self.sink
-            && self.level.takes(&event)
+            && self.level.takes(entry)
         {
-            event.seq = state.next;
+            entry.seq = state.next;
             state.next += 1;
-            sink.record(event);
+            sink.lend(entry);
         }
     }
 

@@ -1,14 +1,16 @@
 //! A log that is written while a command runs.
 //!
-//! The guest only pays for making the event; turning it into a line, hashing and writing happen on a
-//! thread of this module. Nothing is dropped: when the thread falls behind by [`MAX_PENDING`] events
-//! or [`MAX_HELD_BYTES`] of contents to be hashed, whoever makes the next event waits.
+//! The guest only pays for copying the event into a buffer; turning it into a line, hashing and writing
+//! happen on a thread of this module, which takes one buffer and leaves the other. Nothing is dropped:
+//! when the thread falls behind by [`MAX_PENDING_BYTES`] of events or [`MAX_HELD_BYTES`] of contents to
+//! be hashed, whoever makes the next event waits.
 
 use super::{Key, Redaction};
 use fs_err::File;
 use parking_lot::{Condvar, Mutex};
 use playpen_runtime::audit::{
-    AuditSink, End, Event, Header, Line, LogOptions, LogWriter, Signature,
+    AuditSink, Decision, End, Event, EventBatch, EventRef, Header, Line, LogOptions, LogWriter,
+    Signature,
 };
 use std::{
     io::{self, BufWriter, Write as _},
@@ -19,8 +21,8 @@ use std::{
 };
 use thiserror::Error;
 
-/// Events that wait to be written.
-const MAX_PENDING: usize = 65_536;
+/// Bytes of events that wait to be written, about 300,000 of them.
+const MAX_PENDING_BYTES: usize = 64 << 20;
 
 /// Bytes of file contents that the waiting events hold on to.
 const MAX_HELD_BYTES: u64 = 256 << 20;
@@ -62,7 +64,7 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    events: Vec<Event>,
+    events: EventBatch,
     n_held_bytes: u64,
     n_events: u64,
     n_denied: u64,
@@ -129,56 +131,73 @@ impl EventFile {
 impl Queue {
     /// The thread: writes batches until the queue is closed and empty.
     fn write_all(&self, mut log: Log, redaction: &Redaction) -> io::Result<Log> {
+        let mut events = EventBatch::default();
         loop {
-            let (events, is_over) = self.take();
-            let is_idle = events.is_empty();
-            for mut event in events {
-                redaction.apply(&mut event);
-                if let Err(error) = log.event(event) {
-                    // Whoever waits for room must not wait for ever.
-                    self.state.lock().is_over = true;
-                    self.drained.notify_all();
-                    return Err(error);
+            let is_over = self.take(&mut events);
+            if let Err(error) = write(&mut log, &events, redaction) {
+                // Whoever waits for room must not wait for ever.
+                self.state.lock().is_over = true;
+                self.drained.notify_all();
+                return Err(error);
+            }
+            if events.is_empty() {
+                if is_over {
+                    return Ok(log);
                 }
-            }
-            if is_over && is_idle {
-                return Ok(log);
-            }
-            if is_idle {
                 log.flush()?;
             }
         }
     }
 
-    fn take(&self) -> (Vec<Event>, bool) {
+    /// Waits for events and takes them, in exchange for a buffer that was written.
+    fn take(&self, events: &mut EventBatch) -> bool {
+        events.clear();
         let mut state = self.state.lock();
         if state.events.len() < BATCH && !state.is_over {
             self.filled.wait_for(&mut state, DELAY);
         }
         state.n_held_bytes = 0;
-        let events = std::mem::take(&mut state.events);
+        std::mem::swap(&mut state.events, events);
         let is_over = state.is_over;
         drop(state);
         self.drained.notify_all();
-        (events, is_over)
+        is_over
+    }
+}
+
+fn write(log: &mut Log, events: &EventBatch, redaction: &Redaction) -> io::Result<()> {
+    if redaction.is_nothing() {
+        return events.try_for_each(|entry| log.entry(entry));
+    }
+    events.try_for_each(|entry| {
+        let mut event = entry.to_event();
+        redaction.apply(&mut event);
+        log.event(event)
+    })
+}
+
+impl State {
+    fn is_full(&self) -> bool {
+        self.events.n_bytes() >= MAX_PENDING_BYTES || self.n_held_bytes >= MAX_HELD_BYTES
     }
 }
 
 impl AuditSink for EventFile {
     fn record(&self, event: Event) {
+        self.lend(&EventRef::from(&event));
+    }
+
+    fn lend(&self, entry: &EventRef<'_>) {
         let mut state = self.queue.state.lock();
         state.n_events += 1;
-        state.n_denied += u64::from(event.decision == playpen_runtime::audit::Decision::Denied);
-        let is_full = |state: &State| {
-            state.events.len() >= MAX_PENDING || state.n_held_bytes >= MAX_HELD_BYTES
-        };
-        while is_full(&state) && !state.is_over {
+        state.n_denied += u64::from(entry.decision == Decision::Denied);
+        while state.is_full() && !state.is_over {
             self.queue.filled.notify_one();
             self.queue.drained.wait(&mut state);
         }
-        state.n_held_bytes += event.n_held_bytes();
-        state.events.push(event);
-        if state.events.len() == BATCH || is_full(&state) {
+        state.n_held_bytes += entry.n_held_bytes();
+        state.events.push(entry);
+        if state.events.len() == BATCH || state.is_full() {
             self.queue.filled.notify_one();
         }
     }

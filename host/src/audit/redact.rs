@@ -31,6 +31,11 @@ impl Redaction {
         Ok(Self { paths: set.build()?, arguments })
     }
 
+    /// Tells whether everything is shown.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.paths.is_empty() && !self.arguments
+    }
+
     pub(super) fn apply(&self, event: &mut Event) {
         if self.arguments
             && let Some(argv) = &mut event.argv

@@ -168,9 +168,8 @@ impl Sides {
         let native = |source| BenchError::Native { case: work.name(), source };
         let sandbox = |level| sandbox(work, engine, level);
         let levels = [AuditLevel::Denied, AuditLevel::Changes, AuditLevel::All];
-        let side = |level| {
-            Ok(AuditedSide { level, base: sandbox(level)?, took: vec![], written: vec![] })
-        };
+        let side =
+            |level| Ok(AuditedSide { level, base: sandbox(level)?, took: vec![], written: vec![] });
         Ok(Self {
             work,
             folder: Folder::new().map_err(|source| native(NativeError::Folder(source)))?,
@@ -183,10 +182,8 @@ impl Sides {
     /// Lets every side do it once.
     async fn round(&mut self, counts: bool) -> Result<(), BenchError> {
         let work = self.work;
-        let failed = |source| BenchError::Native {
-            case: work.name(),
-            source: NativeError::Folder(source),
-        };
+        let failed =
+            |source| BenchError::Native { case: work.name(), source: NativeError::Folder(source) };
         let started = Instant::now();
         self.folder.work(work).map_err(failed)?;
         let native = started.elapsed();

@@ -4,7 +4,7 @@
 //! come in, before any path is walked; [`AuditCounts`] by the record as events go out. That they
 //! agree says that no call passed without an event.
 
-use super::{Decision, Event, Op};
+use super::{Decision, EventRef, Op};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -36,7 +36,7 @@ pub struct HostCounts {
 }
 
 impl AuditCounts {
-    pub(super) fn add(&mut self, event: &Event) {
+    pub(super) fn add(&mut self, event: &EventRef<'_>) {
         self.n_denied += u64::from(event.decision == Decision::Denied);
         self.n_flagged += u64::from(event.flagged);
         self.host.calls += u64::from(event.op.is_call());

@@ -1,6 +1,6 @@
 //! Events as the lines of a file, each bound to the one before.
 
-use super::{AuditLevel, Decision, Event, HostCounts, Op};
+use super::{AuditLevel, Decision, Event, EventRef, HostCounts, Op};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -178,6 +178,18 @@ impl<W: Write> LogWriter<W> {
         Ok(log)
     }
 
+    /// Writes one event that is only lent; see [`Self::event`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the output does.
+    pub fn entry(&mut self, entry: &EventRef<'_>) -> io::Result<()> {
+        if self.options.coalesce {
+            return self.event(entry.to_event());
+        }
+        self.write_entry(entry)
+    }
+
     /// Writes one event, or holds it back until it is known whether equal ones follow.
     ///
     /// # Errors
@@ -241,6 +253,10 @@ impl<W: Write> LogWriter<W> {
     }
 
     fn write_event(&mut self, event: &Event) -> io::Result<()> {
+        self.write_entry(&event.into())
+    }
+
+    fn write_entry(&mut self, event: &EventRef<'_>) -> io::Result<()> {
         if self.options.max_bytes.is_some_and(|max| self.n_bytes >= max) {
             self.n_left_out += event.count.unwrap_or(1);
             return Ok(());

@@ -6,7 +6,7 @@ use super::{
     status::TrapKind,
 };
 use crate::{
-    audit::{Decision, Event, NodeKind, Op},
+    audit::{Decision, EventRef, NodeKind, Op},
     clock::computed,
     engine::{Code, Program},
     errno::{Errno, SysResult},
@@ -180,25 +180,23 @@ impl Start {
         let entered = entered.as_ref().ok();
         let file = entered.map(|entered| &entered.found.file);
         let vfs = job.kernel.vfs.lock();
-        job.kernel.audit.record(Event {
-            path: Some(asked.into()),
-            resolved: file.map(|file| file.path.as_str().into()),
+        let rule = file.map_or_else(
+            || refused.and_then(|verdict| verdict.rule.as_deref()),
+            |file| file.rule.as_deref(),
+        );
+        let flagged = file.map_or(refused.is_some_and(|it| it.flagged), |file| file.flagged);
+        job.kernel.audit.record(&mut EventRef {
+            path: Some(asked),
+            resolved: file.map(|file| file.path.as_str()),
             node: file.map(|file| file.node.into()),
             kind: file.map(|_| NodeKind::File),
-            grant: file
-                .map(|file| &file.grant)
-                .or(refused.map(|verdict| &verdict.grant))
-                .map(Arc::clone),
-            rule: file.map_or_else(
-                || refused.and_then(|verdict| verdict.rule.clone()),
-                |file| file.rule.clone(),
-            ),
-            flagged: file.is_some_and(|file| file.flagged)
-                || refused.is_some_and(|verdict| verdict.flagged),
-            argv: Some(self.argv.clone()),
+            grant: file.map(|file| &*file.grant).or(refused.map(|verdict| &*verdict.grant)),
+            rule,
+            flagged,
+            argv: Some(&self.argv),
             child: entered.map(|entered| entered.actor.pid),
-            errno: errno.map(|errno| errno.name().into()),
-            ..vfs.blank_event(&self.actor(job), Op::Spawn, decision)
+            errno: errno.map(Errno::name),
+            ..vfs.blank_ref(&self.actor(job), Op::Spawn, decision)
         });
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Exit, Incident, IncidentKind, Status, Turns};
 use crate::{
-    audit::{AuditLog, Decision, Event, HostCalls, Op},
+    audit::{AuditLog, Decision, EventRef, HostCalls, Op},
     clock::Clock,
     engine::Engine,
     errno::{Errno, SysResult},
@@ -235,9 +235,9 @@ impl Job {
             return;
         }
         let vfs = self.kernel.vfs.lock();
-        self.kernel.audit.record(Event {
-            status: Some(status.to_string()),
-            ..vfs.blank_event(actor, Op::Exit, Decision::Allowed)
+        self.kernel.audit.record(&mut EventRef {
+            status: Some(&status.to_string()),
+            ..vfs.blank_ref(actor, Op::Exit, Decision::Allowed)
         });
     }
 

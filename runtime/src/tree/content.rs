@@ -73,6 +73,17 @@ pub(crate) enum Run<'a> {
     Hole(u64),
 }
 
+fn hash_zeros(hasher: &mut blake3::Hasher, n_bytes: u64) -> &mut blake3::Hasher {
+    const ZEROS: [u8; CHUNK_BYTES as usize] = [0; CHUNK_BYTES as usize];
+    let mut left = n_bytes;
+    while left > 0 {
+        let part = left.min(CHUNK_BYTES);
+        hasher.update(&ZEROS[..usize::try_from(part).expect("at most a chunk")]);
+        left -= part;
+    }
+    hasher
+}
+
 impl Default for Content {
     fn default() -> Self {
         Self::Whole(Bytes::new())
@@ -118,16 +129,16 @@ impl Content {
 
     /// Returns the hash of the bytes; of one that is too sparse to be looked at, of its stretches.
     pub(crate) fn hash(&self) -> blake3::Hash {
-        if !self.is_too_sparse() {
-            return blake3::hash(&self.to_bytes());
-        }
+        let is_too_sparse = self.is_too_sparse();
         let mut hasher = blake3::Hasher::new();
         for run in self.runs() {
             match run {
-                Run::Data(bytes) => {
+                Run::Data(bytes) if is_too_sparse => {
                     hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes)
                 }
-                Run::Hole(n_bytes) => hasher.update(&n_bytes.to_be_bytes()),
+                Run::Hole(n_bytes) if is_too_sparse => hasher.update(&n_bytes.to_be_bytes()),
+                Run::Data(bytes) => hasher.update(bytes),
+                Run::Hole(n_bytes) => hash_zeros(&mut hasher, n_bytes),
             };
         }
         hasher.finalize()
@@ -341,6 +352,7 @@ mod tests {
             forks.push((content, model));
             for (content, model) in forks {
                 prop_assert_eq!(&content.to_bytes()[..], &model[..]);
+                prop_assert_eq!(content.hash(), blake3::hash(&model));
                 let mut joined = vec![];
                 for run in content.runs() {
                     match run {

@@ -7,7 +7,7 @@ use super::{
     stat::FileType,
 };
 use crate::{
-    audit::{ContentDigest, Decision, Event, NodeKind, NodeRef, Op, OpenAccess},
+    audit::{ContentDigest, Decision, EventRef, NodeKind, NodeRef, Op, OpenAccess},
     errno::{Errno, SysResult},
     fd::FdTable,
     limits::Budget,
@@ -184,40 +184,26 @@ impl Vfs {
         if !self.audit.is_on() && decision == Decision::Allowed && !flagged {
             return;
         }
-        let (resolved, node) = place.map_or((None, None), |place| Self::identity(ask, place));
+        let (resolved, node) = place.map_or((None, None), |place| identity(ask, place));
         let created = errno.is_none() && self.made.is_some();
         let node = if created { self.made } else { node };
-        self.audit.record(Event {
-            path: Some(ask.at.path.into()),
+        let names = node.map_or(vec![], |node| self.recorded_names(node, place));
+        self.audit.record(&mut EventRef {
+            path: Some(ask.at.path),
             resolved,
-            to: ask.to.map(Into::into),
-            to_resolved: to.map(|place| place.path.as_str().into()),
+            to: ask.to,
+            to_resolved: to.map(|place| place.path.as_str()),
             node: node.map(NodeRef::from),
             kind: node.map(|node| self.kind_of(node)),
-            names: node.map_or(vec![], |node| self.recorded_names(node, place)),
+            names: &names,
             created,
             access: ask.access,
-            grant: verdict.map(|verdict| Arc::clone(&verdict.grant)),
-            rule: verdict.and_then(|verdict| verdict.rule.clone()),
+            grant: verdict.map(|verdict| &*verdict.grant),
+            rule: verdict.and_then(|verdict| verdict.rule.as_deref()),
             flagged,
-            errno: errno.map(|errno| errno.name().into()),
-            ..self.blank_event(ask.actor, ask.op, decision)
+            errno: errno.map(Errno::name),
+            ..self.blank_ref(ask.actor, ask.op, decision)
         });
-    }
-
-    /// Returns the path and the node that a place stands for; a descriptor stands for what it is
-    /// open on.
-    fn identity(ask: &Ask<'_>, place: &Place) -> (Option<Arc<str>>, Option<NodeId>) {
-        match place.found {
-            Some(Found::Node(node)) => (Some(place.path.as_str().into()), Some(node)),
-            Some(Found::Descriptor(number)) => {
-                match ask.at.fds.and_then(|fds| fds.get(number).ok()) {
-                    Some(it) if !it.path.is_empty() => (Some(Arc::clone(&it.path)), it.node()),
-                    _ => (Some(place.path.as_str().into()), None),
-                }
-            }
-            None => (Some(place.path.as_str().into()), None),
-        }
     }
 
     fn recorded_names(&self, node: NodeId, place: Option<&Place>) -> Vec<String> {
@@ -249,16 +235,18 @@ impl Vfs {
     /// Records the last close of a file that was read or written.
     pub(crate) fn note_close(&self, actor: &Actor, traffic: &Traffic<'_>) {
         let after = traffic.is_written.then(|| self.content_of(traffic.node)).flatten();
-        self.audit.record(Event {
-            resolved: Some(Arc::clone(traffic.path)),
+        let before = traffic.before.and_then(ContentDigest::of);
+        let after = after.as_ref().and_then(ContentDigest::of);
+        self.audit.record(&mut EventRef {
+            resolved: Some(traffic.path),
             node: Some(traffic.node.into()),
             kind: Some(NodeKind::File),
-            names: self.recorded_names(traffic.node, None),
+            names: &self.recorded_names(traffic.node, None),
             bytes_read: Some(traffic.read),
             bytes_written: Some(traffic.written),
-            hash_before: traffic.before.and_then(ContentDigest::of),
-            hash_after: after.as_ref().and_then(ContentDigest::of),
-            ..self.blank_event(actor, Op::Close, Decision::Allowed)
+            hash_before: before.as_ref(),
+            hash_after: after.as_ref(),
+            ..self.blank_ref(actor, Op::Close, Decision::Allowed)
         });
     }
 
@@ -273,25 +261,43 @@ impl Vfs {
         if !self.audit.is_on() {
             return;
         }
-        self.audit.record(Event {
-            path: Some(Arc::clone(path)),
-            resolved: Some(Arc::clone(path)),
+        self.audit.record(&mut EventRef {
+            path: Some(path),
+            resolved: Some(path),
             node: Some(node.into()),
             kind: Some(NodeKind::File),
-            names: self.recorded_names(node, None),
-            errno: errno.map(|errno| errno.name().into()),
-            ..self.blank_event(actor, Op::Truncate, Decision::Allowed)
+            names: &self.recorded_names(node, None),
+            errno: errno.map(Errno::name),
+            ..self.blank_ref(actor, Op::Truncate, Decision::Allowed)
         });
     }
 
-    /// Returns an event with what every event has.
-    pub(crate) fn blank_event(&self, actor: &Actor, op: Op, decision: Decision) -> Event {
-        Event {
+    /// Returns an entry with what every event has.
+    pub(crate) fn blank_ref<'a>(
+        &self,
+        actor: &'a Actor,
+        op: Op,
+        decision: Decision,
+    ) -> EventRef<'a> {
+        EventRef {
             at_us: u64::try_from(self.clock.elapsed().as_micros()).unwrap_or(u64::MAX),
             ppid: actor.ppid,
-            call: actor.call.clone(),
-            ..Event::new(op, decision, actor.pid, Arc::clone(&actor.argv0))
+            call: actor.call.as_deref(),
+            ..EventRef::new(op, decision, actor.pid, &actor.argv0)
         }
+    }
+}
+
+/// Returns the path and the node that a place stands for; a descriptor stands for what it is open on.
+fn identity<'a>(ask: &Ask<'a>, place: &'a Place) -> (Option<&'a str>, Option<NodeId>) {
+    let path = Some(place.path.as_str());
+    match place.found {
+        Some(Found::Node(node)) => (path, Some(node)),
+        Some(Found::Descriptor(number)) => match ask.at.fds.and_then(|fds| fds.get(number).ok()) {
+            Some(it) if !it.path.is_empty() => (Some(&it.path), it.node()),
+            _ => (path, None),
+        },
+        None => (path, None),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use playpen_runtime::{
     Engine, EngineConfig, Limits, Mount, Outcome, Rule, Sandbox, Tree,
-    audit::{Decision, Event, MemorySink},
+    audit::{AuditSink, Decision, Event, HostCounts, MemorySink},
 };
 use std::sync::{Arc, LazyLock};
 
@@ -53,16 +53,22 @@ impl World {
 
     /// Runs `main` to its end.
     pub(crate) fn run(self) -> Ran {
+        let sink = Arc::new(MemorySink::default());
+        let ran = self.run_recorded_by(sink.clone());
+        Ran { events: sink.events(), ..ran }
+    }
+
+    /// Runs `main` to its end; the record goes elsewhere.
+    pub(crate) fn run_recorded_by(self, sink: Arc<dyn AuditSink>) -> Ran {
         let modules = self.guests.iter().map(|(name, text)| {
             let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
             ((*name).to_owned(), wasm)
         });
-        let sink = Arc::new(MemorySink::default());
         let mut builder = Sandbox::with_modules(&ENGINE, modules.collect())
             .mount(Mount::tree("/workspace", self.tree))
             .cwd("/workspace")
             .limits(self.limits)
-            .audit(sink.clone());
+            .audit(sink);
         for rule in self.rules {
             builder = builder.rule(rule);
         }
@@ -73,7 +79,8 @@ impl World {
             let outcome = sandbox.command("main").output().await.unwrap();
             (sandbox, outcome)
         });
-        Ran { outcome, events: sink.events(), tree: sandbox.tree("/workspace").unwrap() }
+        let host = sandbox.host_counts();
+        Ran { outcome, events: vec![], tree: sandbox.tree("/workspace").unwrap(), host }
     }
 }
 
@@ -82,6 +89,7 @@ pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) events: Vec<Event>,
     pub(crate) tree: Tree,
+    pub(crate) host: HostCounts,
 }
 
 impl Ran {
