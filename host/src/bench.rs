@@ -5,6 +5,7 @@
 //! end of the program with its output read; the outputs of both sides have to be the same.
 
 mod case;
+mod density;
 mod files;
 mod native;
 
@@ -21,6 +22,7 @@ use std::{
 use thiserror::Error;
 
 pub use case::Bench;
+pub use density::{Density, density};
 pub use files::{Audited, compare_files, n_file_steps};
 pub use native::NativeError;
 
@@ -117,6 +119,9 @@ pub enum BenchError {
         /// What it wrote to its standard error.
         output: String,
     },
+    /// The memory of this process cannot be read, or a run broke off.
+    #[error("failed to measure this process")]
+    Measure(#[from] std::io::Error),
     /// The sides did different things, so that their times cannot be compared.
     #[error("the sides of bench `{case}` differ: the sandbox wrote `{ours}`, the host `{theirs}`")]
     Differ {

@@ -79,6 +79,7 @@ errnos! {
     ROFS = 69, "read-only file system";
     SPIPE = 70, "illegal seek";
     SRCH = 71, "no such process";
+    TIMEDOUT = 73, "connection timed out";
     TOOBIG = 1, "argument list too long";
     XDEV = 75, "invalid cross-device link";
 }

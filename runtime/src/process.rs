@@ -8,6 +8,7 @@ mod exec;
 mod job;
 mod state;
 mod status;
+mod threads;
 mod turns;
 
 pub(crate) use self::status::Status;
@@ -16,5 +17,6 @@ pub(crate) use self::{
     exec::{Start, detached},
     job::{Job, Kernel, Target, WaitFor, Waited},
     state::{Ended, Identity, Process},
+    threads::{Layout, NewThread, Threads, park},
     turns::{MAX_CALLS, Turns, give_way},
 };

@@ -26,10 +26,12 @@ mod paths;
 mod poll;
 mod processes;
 mod sockets;
+mod threads;
 
 pub(crate) use self::{
     fds::size_of,
     io::{poll_ready, read_at, write_at},
+    poll::sleep,
 };
 
 use self::guest::Guest;
@@ -120,7 +122,11 @@ macro_rules! blocking {
                     let (bytes, process) = memory.data_and_store_mut(&mut caller);
                     match $function(&mut Guest::new(bytes), process, $($arg),*) {
                         Attempt::Finished(outcome) => return outcome.into_result(),
-                        Attempt::Wait(wait) => wait.done().await,
+                        Attempt::Wait(wait) => {
+                            process.threads.set_waits(true);
+                            wait.done().await;
+                            caller.data_mut().threads.set_waits(false);
+                        }
                     }
                 }
             })
@@ -261,6 +267,8 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "proc_setpgid": processes::setpgid, (pid: i32, group: i32);
         "proc_setsid": processes::setsid, ();
         "proc_spawn": processes::spawn, (request: u32, out: u32);
+        "thread_start": threads::start, (layout: u32, identity: u32, argument: u32, stack_pointer: u32);
+        "thread_wake": threads::wake, (address: u32);
         "sock_bind": sockets::bind, (fd: u32, address: u32, len: u32, path: u32, path_len: u32);
         "sock_connect": sockets::connect, (fd: u32, address: u32, len: u32, path: u32, path_len: u32);
         "sock_listen": sockets::listen, (fd: u32, backlog: u32);
@@ -280,5 +288,6 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         let process = caller.data_mut();
         std::mem::replace(&mut process.umask, mask as u32 & 0o777) as i32
     })?;
+    threads::define_wait(linker)?;
     processes::define_wait(linker)
 }

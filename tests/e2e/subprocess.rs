@@ -1,17 +1,23 @@
-//! `subprocess`, `os` and `asyncio`: the same cases natively and in a sandbox.
+//! Children and threads of Python: the same cases natively and in a sandbox.
 
 use crate::{PLAYPEN, folder};
 use playpen_e2e::program::Program;
 use std::{collections::BTreeMap, time::Duration};
 
-const CASES: &str = include_str!("../cases/subprocess_cases.py");
-
-/// So many cases there are at least; a run that breaks off shows fewer.
-const N_CASES: usize = 40;
-
 #[test]
 fn children_do_the_same_as_natively() {
-    let folder = folder().file("cases.py", CASES);
+    check(include_str!("../cases/subprocess_cases.py"), 60);
+}
+
+#[test]
+fn threads_do_the_same_as_natively() {
+    check(include_str!("../cases/thread_cases.py"), 35);
+}
+
+/// Compares what cases come to; there are at least `n_cases`, and a run that breaks off shows fewer.
+#[track_caller]
+fn check(cases: &str, n_cases: usize) {
+    let folder = folder().file("cases.py", cases);
     let home = std::path::PathBuf::from(std::env::var_os("HOME").unwrap());
     let home = std::env::var_os("PLAYPEN_HOME").map_or(home.join(".cache/playpen"), Into::into);
     let native = playpen_image::native_python(&home).expect("the image was built in this home");
@@ -20,7 +26,7 @@ fn children_do_the_same_as_natively() {
     let args = ["run", "--quiet", "--", "python", "cases.py"];
     let sandbox = Program::new(PLAYPEN).args(args).cwd(folder.path()).deadline(limit).run();
     let (native, sandbox) = (outcomes(&native.out()), outcomes(&sandbox.out()));
-    assert!(native.len() >= N_CASES, "{native:?}");
+    assert!(native.len() >= n_cases, "{native:?}");
     let differences: Vec<String> = native
         .iter()
         .filter(|(id, outcome)| sandbox.get(*id) != Some(*outcome))

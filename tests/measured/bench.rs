@@ -58,3 +58,14 @@ fn forks_are_measured_beside_copies() {
 fn files_are_measured_with_and_without_a_record() {
     check("fs");
 }
+
+#[test]
+fn many_runs_of_pytest_at_once_finish() {
+    let _alone = alone();
+    let ended = playpen(["bench", "density", "-n", "40", "--json"]).run();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let result = ended.json();
+    assert_eq!(result["n"], 40, "{result:#}");
+    // What is promised, and three times that: this test runs beside others.
+    assert!(result["bytes_each"].as_u64().unwrap() <= 75_000_000, "{result:#}");
+}

@@ -37,7 +37,7 @@ pub enum SpecError {
         what: &'static str,
         /// Why it is not.
         #[source]
-        source: toml::de::Error,
+        source: Box<toml::de::Error>,
     },
     /// A name that cannot be a folder, or that is taken.
     #[error("`{name}` cannot be the name of an image")]
@@ -162,7 +162,7 @@ fn parse<T: for<'de> Deserialize<'de>>(path: &Path, what: &'static str) -> Resul
     toml::from_str(&read(path)?).map_err(|source| SpecError::Parse {
         path: path.to_owned(),
         what,
-        source,
+        source: Box::new(source),
     })
 }
 

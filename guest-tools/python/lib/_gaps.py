@@ -11,6 +11,16 @@ import sys
 HOSTNAME = "playpen"
 
 
+def before_imports():
+    """What modules look at when they are imported: Linux numbers threads as it numbers processes."""
+    import _thread
+
+    def get_native_id():
+        return os.getpid() + _thread.get_ident() - 1
+
+    _add(_thread, get_native_id=get_native_id)
+
+
 def install():
     _errno()
     _os()

@@ -1,7 +1,7 @@
 //! `playpen bench`: our figures beside native ones, measured in one run.
 
 use super::{Status, session::Session, table::table};
-use crate::bench::{self, Audited, Bench, Comparison, Machine, Series};
+use crate::bench::{self, Audited, Bench, Comparison, Density, Machine, Series};
 use anyhow::Context as _;
 use cap_std::{ambient_authority, fs::Dir};
 use clap::ValueEnum;
@@ -23,18 +23,21 @@ use std::{
 /// `playpen image build` made for this machine, and `pytest` runs `python -m pytest -q` on a file of
 /// nine tests against the same. `fork` takes forks of the tree against copying it. `fs` calls operations
 /// on files from a guest, without a record and with one at each level, against `std::fs` in the folder
-/// for temporary files.
+/// for temporary files. `density` has no native side: it runs pytest on the nine tests in 100 sandboxes of this
+/// process at once, and shows the memory that each run takes on top of the image.
 ///
 /// With `--json`, prints a list with one object for each comparison: `bench`, `name`, `sandbox` and
 /// `native` (each with `what`, `n`, `median_us`, `p10_us`, `p90_us`, and `mb_per_s` where data goes
 /// through), and `native_over_sandbox`; for `fs` also `audited`, a list with `level`, `series`,
-/// `over_unaudited` and `written_us` (until the record was whole).
+/// `over_unaudited` and `written_us` (until the record was whole). For `density`, one object with `what`, `n`,
+/// `took_s`, `bytes_each` and `peak_memory_bytes`.
 #[derive(Debug, clap::Args)]
 pub(super) struct BenchArgs {
     /// What to measure
     bench: Which,
 
-    /// Measurements on each side [default: 50 for what is short, 5 to 10 for what is not]
+    /// Measurements on each side [default: 50 for what is short, 5 to 10 for what is not]; for
+    /// `density`, the runs at once [default: 100]
     #[arg(long, short, value_name = "N")]
     n: Option<NonZeroU32>,
 
@@ -59,7 +62,9 @@ enum Which {
     Fork,
     /// Operations on files with and without a record, against `std::fs`
     Fs,
-    /// All of them
+    /// 100 runs of pytest at once
+    Density,
+    /// All comparisons
     All,
 }
 
@@ -72,7 +77,7 @@ impl Which {
             Self::Python => Bench::Python,
             Self::Pytest => Bench::Pytest,
             Self::Fork => Bench::Fork,
-            Self::Fs => return vec![],
+            Self::Fs | Self::Density => return vec![],
             Self::All => return Bench::ALL.to_vec(),
         };
         vec![one]
@@ -82,9 +87,20 @@ impl Which {
 /// Rounds of `fs` unless somebody says otherwise.
 const FS_ROUNDS: NonZeroU32 = NonZeroU32::new(9).expect("not 0");
 
+/// Runs of `density` at once.
+const N_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
+
 /// Measures and prints.
 pub(super) async fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<Status> {
     let (engine, image) = session.image(None).await?;
+    if matches!(args.bench, Which::Density) {
+        let n = args.n.unwrap_or(N_AT_ONCE);
+        let bar = session.printer.bar(n.get().into(), "density");
+        let measured = bench::density(&engine, &image, n, || bar.inc(1)).await;
+        bar.finish_and_clear();
+        print_density(session, &measured?);
+        return Ok(Status::Done);
+    }
     let benches = args.bench.benches();
     let machine = machine(session, args, benches.iter().any(|bench| bench.needs_tree()))?;
     let mut comparisons = vec![];
@@ -120,6 +136,24 @@ fn import(folder: &Path) -> anyhow::Result<Tree> {
     let failed = || format!("failed to read folder `{}`", folder.display());
     let dir = Dir::open_ambient_dir(folder, ambient_authority()).with_context(failed)?;
     Tree::import(&dir, &ImportOptions::default()).with_context(failed)
+}
+
+fn print_density(session: &Session, density: &Density) {
+    if session.printer.is_json() {
+        return session.printer.json(density);
+    }
+    let Density { what, n, took_s, bytes_each, peak_memory_bytes } = density;
+    session.printer.result(format!(
+        "{n} of `{what}` at once: all finished in {took_s:.1} s, {:.1} MB each on top of the image \
+         (address space of one: {:.0} MB)",
+        mega(*bytes_each),
+        mega(*peak_memory_bytes),
+    ));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
+fn mega(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }
 
 fn print(session: &Session, comparisons: &[Comparison]) {

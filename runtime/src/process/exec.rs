@@ -1,9 +1,10 @@
 //! Starting a process: from a path to a running instance.
 
 use super::{
-    Ended, Identity, IncidentKind, Job, Process, Status,
+    Ended, Identity, IncidentKind, Job, Process, Status, Threads,
     job::{KillSwitch, ROOT_PARENT},
     status::TrapKind,
+    threads,
 };
 use crate::{
     audit::{Decision, EventRef, NodeKind, Op},
@@ -235,6 +236,7 @@ impl Start {
             memory_taken: 0,
             turn_calls: 0,
             is_turn_over: false,
+            threads: Threads::default(),
         }
     }
 }
@@ -405,7 +407,7 @@ async fn call_entry(
         }
         Entry::Function(name) => {
             let function = instance.get_typed_func::<(), i32>(&mut *store, name)?;
-            function.call_async(&mut *store, ()).await
+            threads::run(store, instance, function).await
         }
     }
 }

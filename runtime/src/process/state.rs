@@ -1,6 +1,6 @@
 //! What the kernel keeps for one process: the data of its wasm store.
 
-use super::{Job, Status};
+use super::{Job, Status, Threads};
 use crate::{
     errno::{Errno, SysResult},
     fd::{Description, FdTable},
@@ -43,6 +43,7 @@ pub(crate) struct Process {
     pub(crate) turn_calls: u32,
     /// It has to give way at the next opportunity.
     pub(crate) is_turn_over: bool,
+    pub(crate) threads: Threads,
 }
 
 impl fmt::Debug for Process {

@@ -73,7 +73,9 @@ async fn poll(
         read_all(&guest, process, at, count)?
     };
     let job = Arc::clone(&caller.data().job);
+    caller.data_mut().threads.set_waits(true);
     let events = wait(&subscriptions, job.turns.as_deref()).await;
+    caller.data_mut().threads.set_waits(false);
     let (bytes, _) = memory.data_and_store_mut(&mut *caller);
     let mut guest = Guest::new(bytes);
     for (event, index) in events.iter().zip(0..) {
@@ -156,7 +158,7 @@ async fn wait(subscriptions: &[Subscription], turns: Option<&Turns>) -> Vec<Even
 }
 
 /// Waits for a time, by the clock that the sandbox has.
-async fn sleep(time: Option<Duration>, turns: Option<&Turns>) {
+pub(crate) async fn sleep(time: Option<Duration>, turns: Option<&Turns>) {
     match (time, turns) {
         (Some(time), Some(turns)) => turns.sleep(time).await,
         (None, Some(_)) => std::future::pending().await,

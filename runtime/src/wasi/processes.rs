@@ -3,7 +3,7 @@
 use super::{Attempt, Guest, Outcome, PLAYPEN, Wait};
 use crate::{
     errno::{Errno, SysResult},
-    process::{Process, Start, Status, Target, WaitFor, Waited},
+    process::{Job, Process, Start, Status, Target, WaitFor, Waited},
 };
 use wasmtime::{Caller, Linker};
 
@@ -198,25 +198,34 @@ async fn wait(caller: &mut Caller<'_, Process>, pid: i32, options: u32, out: u32
     // Looked at before waiting: a status is given once, and should not be lost.
     Guest::new(memory.data_mut(&mut *caller)).slice(out, 32)?;
     let (job, this) = (caller.data().job.clone(), caller.data().pid());
-    let ended = if options & NO_HANG != 0 {
-        match job.try_wait(this, which)? {
-            Waited::Ended(pid, status) => Some((pid, status)),
-            Waited::Running => {
-                // A guest that polls for a child should let it run.
-                crate::process::give_way().await;
-                match job.try_wait(this, which)? {
-                    Waited::Ended(pid, status) => Some((pid, status)),
-                    Waited::Running => None,
-                }
-            }
-        }
-    } else {
-        Some(job.wait(this, which).await?)
-    };
+    caller.data_mut().threads.set_waits(true);
+    let ended = ended(&job, this, which, options).await;
+    caller.data_mut().threads.set_waits(false);
     let mut record = [0; 32];
-    if let Some((pid, status)) = ended {
+    if let Some((pid, status)) = ended? {
         record[..4].copy_from_slice(&pid.to_le_bytes());
         record[4..8].copy_from_slice(&status.wait_status().to_le_bytes());
     }
     Guest::new(memory.data_mut(&mut *caller)).write(out, &record)
+}
+
+/// Waits for a child to end, or looks whether one has.
+async fn ended(
+    job: &Job,
+    this: u32,
+    which: WaitFor,
+    options: u32,
+) -> SysResult<Option<(u32, Status)>> {
+    if options & NO_HANG == 0 {
+        return Ok(Some(job.wait(this, which).await?));
+    }
+    if let Waited::Ended(pid, status) = job.try_wait(this, which)? {
+        return Ok(Some((pid, status)));
+    }
+    // A guest that polls for a child should let it run.
+    crate::process::give_way().await;
+    Ok(match job.try_wait(this, which)? {
+        Waited::Ended(pid, status) => Some((pid, status)),
+        Waited::Running => None,
+    })
 }

@@ -1,0 +1,349 @@
+//! Threads of one process: several wasm stacks over one instance, of which one runs at a time.
+//!
+//! Each thread is a call into the instance on a stack of its own. Whose turn it is changes where the
+//! one that runs waits in a system call, and nowhere else, so guest code that is not prepared for
+//! threads (its `malloc` among it) is never interrupted half-way. What belongs to a thread and lies
+//! in the instance is changed with it: the pointer to its part of the memory, and the number that
+//! the guest reads as its own identity. A tick of the engine changes nothing, but where another thread
+//! could go on, the guest's interpreter is asked to let it, by a bit that it looks at between
+//! instructions of its own.
+//!
+//! A program that starts no thread runs as if this were not there.
+
+use super::Process;
+use crate::{
+    errno::{Errno, SysResult},
+    wasi,
+};
+use parking_lot::Mutex;
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool,
+            Ordering::{AcqRel, Acquire, Release},
+        },
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+use wasmtime::{Caller, Global, Instance, Store, TypedFunc, Val};
+
+/// Threads of one process at one time. Answers TM-MEM-3: a stack of the host for each.
+const MAX_THREADS: usize = 128;
+
+/// Changes of turn before the host's own thread is given away once.
+const MAX_CHANGES: u32 = 64;
+
+/// What a module that has threads exports: how one is entered, and the pointer to its memory.
+const ENTRY: &str = "playpen_thread_main";
+const STACK_POINTER: &str = "__stack_pointer";
+
+/// The identity of a process's first thread.
+const MAIN: u32 = 1;
+
+/// Where a guest keeps what is changed with the thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// Address of the identity of the running thread.
+    pub(crate) identity: u32,
+    /// Address of a pointer to the state of the thread that runs the interpreter.
+    pub(crate) holder: u32,
+    /// Where in that state its flags are, and the one that asks it to give way.
+    pub(crate) flags: u32,
+    pub(crate) give_way: u32,
+}
+
+/// A thread that a guest asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewThread {
+    pub(crate) identity: u32,
+    pub(crate) argument: u32,
+    pub(crate) stack_pointer: u32,
+}
+
+/// What the kernel keeps of the threads of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Threads {
+    layout: Option<Layout>,
+    asked_for: Vec<NewThread>,
+    n_alive: usize,
+    /// Whether the running thread waits in a system call, so that another one may go on.
+    waits: bool,
+    parked: VecDeque<(u32, Arc<Parked>)>,
+}
+
+/// A thread that waits for another one.
+#[derive(Debug, Default)]
+struct Parked {
+    is_woken: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Threads {
+    /// Takes note of a thread to be started when the running one next waits.
+    pub(crate) fn start(&mut self, layout: Layout, new: NewThread) -> SysResult<()> {
+        if self.n_alive >= MAX_THREADS {
+            return Err(Errno::AGAIN);
+        }
+        self.n_alive += 1;
+        self.layout = Some(layout);
+        self.asked_for.push(new);
+        Ok(())
+    }
+
+    /// Wakes the thread that has waited longest at an address.
+    pub(crate) fn wake(&mut self, address: u32) {
+        let Some(place) = self.parked.iter().position(|(at, _)| *at == address) else { return };
+        let Some((_, parked)) = self.parked.remove(place) else { return };
+        parked.is_woken.store(true, Release);
+        if let Some(waker) = parked.waker.lock().take() {
+            waker.wake();
+        }
+    }
+
+    /// Notes that the running thread waits from here on, or does not any more.
+    pub(crate) fn set_waits(&mut self, waits: bool) {
+        self.waits = waits;
+    }
+}
+
+/// Waits until another thread wakes this one at an address; returns whether it did in time.
+pub(crate) async fn park(
+    caller: &mut Caller<'_, Process>,
+    address: u32,
+    timeout: Option<Duration>,
+) -> bool {
+    let parked = Arc::new(Parked::default());
+    caller.data_mut().threads.parked.push_back((address, Arc::clone(&parked)));
+    let job = Arc::clone(&caller.data().job);
+    let mut sleep = pin!(wasi::sleep(timeout, job.turns.as_deref()));
+    caller.data_mut().threads.set_waits(true);
+    let is_woken = poll_fn(|cx| {
+        *parked.waker.lock() = Some(cx.waker().clone());
+        if parked.is_woken.load(Acquire) {
+            return Poll::Ready(true);
+        }
+        sleep.as_mut().poll(cx).map(|()| false)
+    })
+    .await;
+    let threads = &mut caller.data_mut().threads;
+    threads.set_waits(false);
+    if !is_woken {
+        threads.parked.retain(|(_, it)| !Arc::ptr_eq(it, &parked));
+    }
+    is_woken
+}
+
+/// A store that several calls are in the middle of.
+#[derive(Clone, Copy)]
+struct Shared(*mut Store<Process>);
+
+#[expect(unsafe_code, reason = "the calls of one process's threads share its store in turns")]
+// SAFETY: `Store<Process>` is `Send`, and all that uses the pointer is one future, `run`.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    /// Returns the store.
+    #[expect(unsafe_code, reason = "as above")]
+    fn get<'a>(self) -> &'a mut Store<Process> {
+        // SAFETY: the store outlives `run`, which owns all that this is given to. One call at a time
+        // is polled, and none of the others touches the store until it is polled itself; the engine
+        // keeps what belongs to a suspended call with the call.
+        unsafe { &mut *self.0 }
+    }
+}
+
+type Call = Pin<Box<dyn Future<Output = wasmtime::Result<i32>> + Send>>;
+
+/// A thread on its stack.
+struct Thread {
+    identity: u32,
+    stack_pointer: Val,
+    call: Call,
+    /// Whether it waits in a system call.
+    waits: bool,
+    signal: Arc<Signal>,
+}
+
+/// Tells that a thread can go on.
+#[derive(Debug, Default)]
+struct Signal {
+    is_ready: AtomicBool,
+    process: Mutex<Option<Waker>>,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.is_ready.store(true, Release);
+        if let Some(waker) = &*self.process.lock() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// The threads of a process that runs.
+struct Running {
+    store: Shared,
+    entry: TypedFunc<u32, ()>,
+    stack_pointer: Global,
+    threads: Vec<Thread>,
+    /// Place of the thread that was interrupted by a tick, which goes on before any other.
+    interrupted: Option<usize>,
+    /// Place of the thread that ran last.
+    last: usize,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("n_threads", &self.threads.len()).finish_non_exhaustive()
+    }
+}
+
+/// Runs the function that is a process, with the threads that it starts; they end with it.
+pub(crate) async fn run(
+    store: &mut Store<Process>,
+    instance: Instance,
+    main: TypedFunc<(), i32>,
+) -> wasmtime::Result<i32> {
+    let entry = instance.get_typed_func::<u32, ()>(&mut *store, ENTRY).ok();
+    let stack_pointer = instance.get_global(&mut *store, STACK_POINTER);
+    let (Some(entry), Some(stack_pointer)) = (entry, stack_pointer) else {
+        return main.call_async(store, ()).await;
+    };
+    let at_start = stack_pointer.get(&mut *store);
+    let store = Shared(&raw mut *store);
+    let call: Call = Box::pin(async move { main.call_async(store.get(), ()).await });
+    let main = Thread::new(MAIN, at_start, call);
+    let threads = vec![main];
+    let mut running = Running { store, entry, stack_pointer, threads, interrupted: None, last: 0 };
+    poll_fn(|cx| running.poll(cx)).await
+}
+
+impl Thread {
+    fn new(identity: u32, stack_pointer: Val, call: Call) -> Self {
+        let signal = Arc::new(Signal { is_ready: AtomicBool::new(true), ..Signal::default() });
+        Self { identity, stack_pointer, call, waits: false, signal }
+    }
+}
+
+impl Running {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<wasmtime::Result<i32>> {
+        for thread in &self.threads {
+            *thread.signal.process.lock() = Some(cx.waker().clone());
+        }
+        for _ in 0..MAX_CHANGES {
+            self.add_new(cx);
+            let Some(place) = self.interrupted.take().or_else(|| self.next_ready()) else {
+                return Poll::Pending;
+            };
+            let polled = self.resume(place);
+            match polled {
+                Poll::Ready(Ok(code)) if self.threads[place].identity == MAIN => {
+                    return Poll::Ready(Ok(code));
+                }
+                Poll::Ready(Ok(_)) => self.remove(place),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if self.threads[place].waits => {}
+                Poll::Pending => {
+                    self.interrupted = Some(place);
+                    self.ask_to_give_way(place);
+                    return Poll::Pending;
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Makes the threads that were asked for.
+    fn add_new(&mut self, cx: &Context<'_>) {
+        for new in std::mem::take(&mut self.store.get().data_mut().threads.asked_for) {
+            let (store, entry) = (self.store, self.entry.clone());
+            let call: Call =
+                Box::pin(
+                    async move { entry.call_async(store.get(), new.argument).await.map(|()| 0) },
+                );
+            let stack_pointer = Val::I32(new.stack_pointer.cast_signed());
+            let thread = Thread::new(new.identity, stack_pointer, call);
+            *thread.signal.process.lock() = Some(cx.waker().clone());
+            self.threads.push(thread);
+        }
+    }
+
+    /// Returns the place of the next thread that can go on.
+    fn next_ready(&self) -> Option<usize> {
+        let n_threads = self.threads.len();
+        let in_turn = (1..=n_threads).map(|n| (self.last + n) % n_threads);
+        in_turn.into_iter().find(|place| self.is_ready(*place))
+    }
+
+    fn is_ready(&self, place: usize) -> bool {
+        self.threads[place].signal.is_ready.load(Acquire)
+    }
+
+    /// Lets a thread go on until it waits, ends, or is interrupted.
+    fn resume(&mut self, place: usize) -> Poll<wasmtime::Result<i32>> {
+        let store = self.store.get();
+        let thread = &mut self.threads[place];
+        if let Some(layout) = store.data().threads.layout {
+            if let Err(error) = self.stack_pointer.set(&mut *store, thread.stack_pointer) {
+                return Poll::Ready(Err(error));
+            }
+            write_u32(store, layout.identity, thread.identity);
+        }
+        self.last = place;
+        thread.signal.is_ready.swap(false, AcqRel);
+        let waker = Waker::from(Arc::clone(&thread.signal));
+        store.data_mut().threads.waits = thread.waits;
+        let polled = thread.call.as_mut().poll(&mut Context::from_waker(&waker));
+        thread.waits = self.store.get().data().threads.waits;
+        thread.stack_pointer = self.stack_pointer.get(self.store.get());
+        polled
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.threads.remove(place);
+        self.store.get().data_mut().threads.n_alive -= 1;
+        if self.last >= place {
+            self.last = self.last.saturating_sub(1);
+        }
+    }
+
+    /// Where another thread can go on, asks the interpreter of the guest to let it.
+    fn ask_to_give_way(&self, place: usize) {
+        let others = (0..self.threads.len()).filter(|other| *other != place);
+        if !others.into_iter().any(|other| self.is_ready(other)) {
+            return;
+        }
+        let store = self.store.get();
+        // Where processes take turns, ticks must change nothing.
+        let Some(layout) = store.data().threads.layout else { return };
+        if store.data().job.turns.is_some() {
+            return;
+        }
+        let holder = read_u32(store, layout.holder).filter(|holder| *holder != 0);
+        let at = holder.and_then(|holder| holder.checked_add(layout.flags));
+        if let Some((at, flags)) = at.and_then(|at| Some((at, read_u32(store, at)?))) {
+            write_u32(store, at, flags | layout.give_way);
+        }
+    }
+}
+
+fn read_u32(store: &mut Store<Process>, address: u32) -> Option<u32> {
+    let memory = store.data().memory?;
+    let bytes = memory.data(&*store).get(address as usize..)?.first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*bytes))
+}
+
+fn write_u32(store: &mut Store<Process>, address: u32, value: u32) {
+    let Some(memory) = store.data().memory else { return };
+    let bytes = memory.data_mut(store).get_mut(address as usize..);
+    if let Some(bytes) = bytes.and_then(<[u8]>::first_chunk_mut::<4>) {
+        *bytes = value.to_le_bytes();
+    }
+}

@@ -1,0 +1,44 @@
+//! System calls on the threads of a process: the extension module `playpen`.
+
+use super::{Guest, PLAYPEN};
+use crate::{
+    errno::{Errno, SysResult},
+    process::{Layout, NewThread, Process, park},
+};
+use std::time::Duration;
+use wasmtime::{Caller, Linker};
+
+/// Starts a thread; `layout` is four words that say where the guest keeps what changes with it.
+pub(super) fn start(
+    guest: &mut Guest<'_>,
+    process: &mut Process,
+    layout: u32,
+    identity: u32,
+    argument: u32,
+    stack_pointer: u32,
+) -> SysResult<()> {
+    let [at_identity, holder, flags, give_way] = guest.u32s::<4>(layout)?;
+    let layout = Layout { identity: at_identity, holder, flags, give_way };
+    process.threads.start(layout, NewThread { identity, argument, stack_pointer })
+}
+
+pub(super) fn wake(_: &mut Guest<'_>, process: &mut Process, address: u32) -> SysResult<()> {
+    process.threads.wake(address);
+    Ok(())
+}
+
+/// Waits at an address; a negative time is none.
+pub(super) fn define_wait(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
+    linker.func_wrap_async(
+        PLAYPEN,
+        "thread_wait",
+        |mut caller: Caller<'_, Process>, (address, timeout): (u32, i64)| {
+            Box::new(async move {
+                let timeout = u64::try_from(timeout).ok().map(Duration::from_nanos);
+                let is_woken = park(&mut caller, address, timeout).await;
+                Ok(if is_woken { 0 } else { i32::from(Errno::TIMEDOUT.raw()) })
+            })
+        },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,441 @@
+"""Threads that talk to each other; prints one JSON line a case, with what came of it.
+
+Run natively and in a sandbox by `e2e/subprocess.rs`, which compares the lines. No outcome depends on who is faster.
+"""
+
+import asyncio
+import concurrent.futures
+import contextvars
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+
+CASES = {}
+
+
+def case(function):
+    CASES[function.__name__] = function
+    return function
+
+
+def started(target, *args, **options):
+    thread = threading.Thread(target=target, args=args, **options)
+    thread.start()
+    return thread
+
+
+@case
+def starts_and_joins():
+    found = []
+    thread = started(found.append, 1)
+    thread.join()
+    return [found, thread.is_alive(), threading.active_count()]
+
+
+@case
+def conversation_through_queues():
+    asked, answered = queue.Queue(), queue.Queue()
+
+    def answer():
+        for question in iter(asked.get, None):
+            answered.put(question * 2)
+
+    thread, answers = started(answer), []
+    for n in range(20):
+        asked.put(n)
+        answers.append(answered.get())
+    asked.put(None)
+    thread.join()
+    return answers
+
+
+@case
+def conversation_through_simple_queues():
+    there, back = queue.SimpleQueue(), queue.SimpleQueue()
+    started(lambda: [back.put(there.get() + 1) for _ in range(5)])
+    return [there.put(n) or back.get() for n in range(5)]
+
+
+@case
+def events_both_ways():
+    ping, pong, seen = threading.Event(), threading.Event(), []
+
+    def answer():
+        ping.wait()
+        seen.append("ping")
+        pong.set()
+
+    thread = started(answer)
+    ping.set()
+    pong.wait()
+    thread.join()
+    return seen
+
+
+@case
+def event_that_does_not_come():
+    return threading.Event().wait(0.05)
+
+
+@case
+def lock_that_is_not_released():
+    lock = threading.Lock()
+    lock.acquire()
+    return [lock.acquire(blocking=False), lock.acquire(timeout=0.05), lock.locked()]
+
+
+@case
+def lock_is_handed_over():
+    lock, order = threading.Lock(), []
+    lock.acquire()
+
+    def want():
+        with lock:
+            order.append("second")
+
+    thread = started(want)
+    order.append("first")
+    lock.release()
+    thread.join()
+    return order
+
+
+@case
+def rlock_belongs_to_a_thread():
+    lock, found = threading.RLock(), []
+    with lock, lock:
+        started(lambda: found.append(lock.acquire(blocking=False))).join()
+    started(lambda: found.append(lock.acquire(blocking=False))).join()
+    return found
+
+
+@case
+def condition_with_many():
+    condition, ready, done = threading.Condition(), [], []
+
+    def wait(n):
+        with condition:
+            condition.wait_for(lambda: ready)
+            done.append(n)
+
+    threads = [started(wait, n) for n in range(8)]
+    with condition:
+        ready.append(True)
+        condition.notify_all()
+    [thread.join() for thread in threads]
+    return sorted(done)
+
+
+@case
+def barrier_of_three():
+    barrier, found = threading.Barrier(3), []
+    threads = [started(lambda: found.append(barrier.wait())) for _ in range(3)]
+    [thread.join() for thread in threads]
+    return sorted(found)
+
+
+@case
+def barrier_breaks():
+    barrier = threading.Barrier(2)
+    try:
+        barrier.wait(timeout=0.05)
+    except threading.BrokenBarrierError:
+        return barrier.broken
+
+
+@case
+def semaphore_bounds():
+    semaphore, at_once, most = threading.Semaphore(2), [], []
+
+    def work():
+        with semaphore:
+            at_once.append(1)
+            most.append(len(at_once))
+            time.sleep(0.01)
+            at_once.pop()
+
+    threads = [started(work) for _ in range(6)]
+    [thread.join() for thread in threads]
+    return max(most) <= 2
+
+
+@case
+def busy_waiting_ends():
+    flag = []
+    thread = started(flag.append, 1)
+    while not flag:
+        pass
+    thread.join()
+    return flag
+
+
+@case
+def busy_threads_take_turns():
+    stop, counts = [], [0, 0]
+
+    def count(n):
+        while not stop:
+            counts[n] += 1
+
+    threads = [started(count, n) for n in range(2)]
+    while not all(counts):
+        time.sleep(0.001)
+    stop.append(1)
+    [thread.join() for thread in threads]
+    return [count > 0 for count in counts]
+
+
+@case
+def daemon_is_left_behind():
+    code = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start(); print('out')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return [done.returncode, done.stdout, done.stderr]
+
+
+@case
+def others_are_waited_for():
+    code = "import threading, time\ndef late(): time.sleep(0.1); print('late')\nthreading.Thread(target=late).start(); print('early')"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+
+
+@case
+def exit_from_a_thread():
+    code = "import os, threading, time; threading.Thread(target=os._exit, args=(7,)).start(); time.sleep(60)"
+    return subprocess.run([sys.executable, "-c", code]).returncode
+
+
+@case
+def error_in_a_thread():
+    code = "import threading\ndef wrong(): 1 / 0\nt = threading.Thread(target=wrong, name='w'); t.start(); t.join(); print('on')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return [done.returncode, done.stdout, done.stderr.splitlines()[0], done.stderr.splitlines()[-1]]
+
+
+@case
+def excepthook_is_asked():
+    found, hook = [], threading.excepthook
+    threading.excepthook = lambda args: found.append([args.exc_type.__name__, args.thread.name])
+    started(lambda: {}["x"], name="asked").join()
+    threading.excepthook = hook
+    return found
+
+
+@case
+def locals_of_threads():
+    local, found = threading.local(), []
+    local.value = "main"
+
+    def look():
+        found.append(hasattr(local, "value"))
+        local.value = "other"
+
+    started(look).join()
+    return [found, local.value]
+
+
+@case
+def context_variables():
+    variable, found = contextvars.ContextVar("v", default="none"), []
+    variable.set("main")
+    started(lambda: found.append(variable.get())).join()
+    return found
+
+
+@case
+def identities_differ():
+    found = {threading.get_ident(), threading.get_native_id()}
+    n = len(found)
+    idents, gate = [], threading.Barrier(4)
+
+    def look():
+        idents.append((threading.get_ident(), threading.get_native_id(), threading.current_thread().ident))
+        gate.wait()
+
+    threads = [started(look) for _ in range(4)]
+    [thread.join() for thread in threads]
+    same = all(a == c for a, b, c in idents)
+    return [n, len({a for a, b, c in idents}), len({b for a, b, c in idents}), same]
+
+
+@case
+def main_thread_is_the_process():
+    return [threading.get_native_id() == os.getpid(), threading.current_thread() is threading.main_thread()]
+
+
+@case
+def timer_fires_and_is_cancelled():
+    fired = threading.Event()
+    threading.Timer(0.01, fired.set).start()
+    other = threading.Timer(60, fired.clear)
+    other.start()
+    other.cancel()
+    other.join()
+    return [fired.wait(30), other.finished.is_set()]
+
+
+@case
+def pool_maps():
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda n: n * n, range(50)))
+
+
+@case
+def pool_work_that_waits_for_work():
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        inner = queue.Queue()
+        first = pool.submit(inner.get)
+        pool.submit(inner.put, "from the other")
+        return first.result(30)
+
+
+@case
+def pool_results_as_completed():
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(pow, 2, n) for n in range(6)]
+        return sorted(future.result() for future in concurrent.futures.as_completed(futures))
+
+
+@case
+def pool_error_and_timeout():
+    gate = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        wrong, late = pool.submit(int, "x"), pool.submit(gate.wait)
+        found = [type(wrong.exception()).__name__]
+        try:
+            late.result(timeout=0.05)
+        except TimeoutError as error:
+            found.append(type(error).__name__)
+        gate.set()
+        return found + [late.result()]
+
+
+@case
+def pool_initializer():
+    seen = threading.local()
+    with concurrent.futures.ThreadPoolExecutor(2, initializer=lambda: setattr(seen, "x", 5)) as pool:
+        return list(pool.map(lambda _: seen.x, range(4)))
+
+
+@case
+def asyncio_to_thread():
+    async def main():
+        loop_thread = threading.get_ident()
+        other = await asyncio.to_thread(threading.get_ident)
+        return [loop_thread != other, await asyncio.gather(*(asyncio.to_thread(pow, 3, n) for n in range(5)))]
+
+    return asyncio.run(main())
+
+
+@case
+def asyncio_called_from_a_thread():
+    async def main():
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        thread = started(loop.call_soon_threadsafe, done.set)
+        await done.wait()
+        thread.join()
+        return "woken"
+
+    return asyncio.run(main())
+
+
+@case
+def asyncio_loop_in_a_thread():
+    loop = asyncio.new_event_loop()
+    thread = started(loop.run_forever)
+
+    async def double(n):
+        await asyncio.sleep(0)
+        return n * 2
+
+    found = asyncio.run_coroutine_threadsafe(double(21), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    return found
+
+
+@case
+def child_read_by_a_thread():
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    lines = []
+    reader = started(lambda: lines.extend(child.stdout))
+    for n in range(3):
+        child.stdin.write(f"{n}\n")
+    child.stdin.close()
+    reader.join()
+    return [lines, child.wait(), child.stdout.close()]
+
+
+@case
+def pipe_between_threads():
+    read, write = os.pipe()
+    got = []
+
+    def reader():
+        with os.fdopen(read, "rb") as file:
+            got.append(len(file.read()))
+
+    thread = started(reader)
+    with os.fdopen(write, "wb") as file:
+        file.write(b"x" * 300_000)
+    thread.join()
+    return got
+
+
+@case
+def many_threads():
+    gate, n = threading.Event(), []
+    threads = [started(lambda: gate.wait() and n.append(1)) for _ in range(50)]
+    gate.set()
+    [thread.join() for thread in threads]
+    return len(n)
+
+
+@case
+def threads_one_after_another():
+    found = []
+    for n in range(300):
+        started(found.append, n).join()
+    return found == list(range(300))
+
+
+@case
+def deep_recursion_in_a_thread():
+    found = []
+
+    def down(n):
+        return 0 if n == 0 else 1 + down(n - 1)
+
+    def work():
+        found.append(down(900))
+        try:
+            down(10**6)
+        except RecursionError as error:
+            found.append(type(error).__name__)
+        found.append(len(json.dumps(json.loads("[" * 300 + "]" * 300))))
+
+    started(work).join()
+    return found
+
+
+@case
+def imports_in_threads():
+    found, source = [], "from email import message_from_string; found.append(message_from_string('a: b')['a'])"
+    threads = [started(exec, source, {"found": found}) for _ in range(4)]
+    [thread.join() for thread in threads]
+    return found
+
+
+def outcome(function):
+    try:
+        return function()
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"
+
+
+for name, function in CASES.items():
+    print(json.dumps({"id": name, "outcome": outcome(function)}), flush=True)
