@@ -142,6 +142,11 @@ impl Budget {
         }
     }
 
+    /// Returns how many bytes of memory may be held, and how many are.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        (self.limits.memory_bytes, self.memory.load(Relaxed))
+    }
+
     /// Takes `n_bytes` of memory, or says that there is not so much left.
     pub(crate) fn take_memory(&self, n_bytes: u64) -> bool {
         let limit = self.limits.memory_bytes;

@@ -83,9 +83,9 @@ pub(crate) struct Vfs {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Held {
-    bytes: u64,
-    files: u64,
+pub(crate) struct Held {
+    pub(crate) bytes: u64,
+    pub(crate) files: u64,
 }
 
 impl Vfs {
@@ -204,9 +204,18 @@ impl Vfs {
         })
     }
 
+    /// Returns what was written since the start, as limits count it.
+    pub(crate) fn grown(&self) -> Held {
+        let held = self.held();
+        Held {
+            bytes: held.bytes.saturating_sub(self.base.bytes),
+            files: held.files.saturating_sub(self.base.files),
+        }
+    }
+
     /// Checks that `n_bytes` more may be held.
     fn check_bytes(&self, budget: &Budget, n_bytes: u64) -> SysResult<()> {
-        let grown = self.held().bytes.saturating_sub(self.base.bytes);
+        let grown = self.grown().bytes;
         if grown.saturating_add(n_bytes) > budget.limits.bytes {
             budget.meet_soft(LimitKind::Bytes);
             return Err(Errno::NOSPC);
@@ -216,7 +225,7 @@ impl Vfs {
 
     /// Checks that one more file may be made in `parent`.
     fn check_file(&self, budget: &Budget, parent: NodeId) -> SysResult<()> {
-        let grown = self.held().files.saturating_sub(self.base.files);
+        let grown = self.grown().files;
         if grown >= budget.limits.files {
             budget.meet_soft(LimitKind::Files);
             return Err(Errno::NOSPC);

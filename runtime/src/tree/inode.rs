@@ -30,7 +30,7 @@ pub(crate) enum Device {
     Process(ProcessFile),
 }
 
-/// A file that describes the process that opens it.
+/// A file that describes the process that opens it, or what its command may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProcessFile {
     Cmdline,
@@ -40,6 +40,10 @@ pub(crate) enum ProcessFile {
     Exe,
     Cwd,
     Root,
+    /// Bytes and files: how many may be written, and how many were.
+    Disk,
+    /// Memory of the command, as Linux tells that of a machine.
+    Meminfo,
 }
 
 /// The kind of an inode and what goes with it.

@@ -1,4 +1,4 @@
-//! The kernel's own files: `/dev` and `/proc/self`.
+//! The kernel's own files: `/dev`, `/proc/self` and `/proc/meminfo`.
 //!
 //! Both are ordinary read-only trees whose leaves are [`Device`] nodes, so the walk, the rights and
 //! the record treat them as any other file. There is no `/proc` of other processes, and
@@ -38,6 +38,7 @@ fn proc_self() -> Tree {
     let files = [
         ("cmdline", Device::Process(ProcessFile::Cmdline)),
         ("cwd", Device::Process(ProcessFile::Cwd)),
+        ("disk", Device::Process(ProcessFile::Disk)),
         ("environ", Device::Process(ProcessFile::Environ)),
         ("exe", Device::Process(ProcessFile::Exe)),
         ("fd", Device::DescriptorDir),
@@ -48,5 +49,7 @@ fn proc_self() -> Tree {
     for (name, device) in files {
         tree.create(this, name, Node::Device(device), 0o444, 0).expect("names are distinct");
     }
+    let meminfo = Node::Device(Device::Process(ProcessFile::Meminfo));
+    tree.create(ROOT, "meminfo", meminfo, 0o444, 0).expect("names are distinct");
     tree
 }

@@ -277,6 +277,16 @@ fn process_file(process: &Process, file: ProcessFile) -> Bytes {
             process.memory_taken / 1024,
         ),
         ProcessFile::Stat => format!("{pid} ({name}) R {ppid}\n"),
+        ProcessFile::Disk => {
+            let (limits, grown) = (&process.job.budget.limits, vfs(process).grown());
+            let (bytes, files) = (limits.bytes, limits.files);
+            format!("bytes {bytes} {}\nfiles {files} {}\n", grown.bytes, grown.files)
+        }
+        ProcessFile::Meminfo => {
+            let (total, held) = process.job.budget.memory();
+            let (total, free) = (total / 1024, total.saturating_sub(held) / 1024);
+            format!("MemTotal: {total:>15} kB\nMemFree: {free:>16} kB\nMemAvailable: {free:>11} kB\n")
+        }
         ProcessFile::Exe | ProcessFile::Cwd | ProcessFile::Root => String::new(),
     }
     .into()
