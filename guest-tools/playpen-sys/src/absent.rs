@@ -1,12 +1,12 @@
-//! Programs that agents type and that are not here: one line that says so, and what there is instead.
+//! Programs that agents type and that are not here: why, and what there is instead.
+//!
+//! No file stands for them, so `command -v` and `which` do not find them, `subprocess` raises
+//! `FileNotFoundError`, and whoever looks for one before using it does without.
 
-use super::{Call, R};
-
-/// Sorted by name: what it is for, and the alternative if there is one.
-pub(crate) const ABSENT: &[(&str, &str)] = &[
+/// Sorted by name.
+const ABSENT: &[(&str, &str)] = &[
     ("apt", "nothing can be installed in a sandbox"),
     ("apt-get", "nothing can be installed in a sandbox"),
-    ("bc", "use `awk 'BEGIN{print 1/3}'` or `python -c`"),
     ("brew", "nothing can be installed in a sandbox"),
     ("cargo", "there is no Rust here"),
     ("cc", "there is no C compiler here"),
@@ -16,6 +16,7 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("dnf", "nothing can be installed in a sandbox"),
     ("docker", "a sandbox has no containers"),
     ("dpkg", "nothing can be installed in a sandbox"),
+    ("ed", "use `sed -i` or `cat > FILE <<'EOF'`"),
     ("emacs", "there is no terminal; use `sed -i` or `cat > FILE <<'EOF'`"),
     ("g++", "there is no C compiler here"),
     ("gcc", "there is no C compiler here"),
@@ -25,7 +26,6 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("ifconfig", "there is no network"),
     ("ip", "there is no network"),
     ("java", "there is no Java here"),
-    ("make", "run the commands of the recipe one by one"),
     ("man", "use `COMMAND --help`"),
     ("nano", "there is no terminal; use `sed -i` or `cat > FILE <<'EOF'`"),
     ("nc", "there is no network"),
@@ -54,9 +54,9 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("yum", "nothing can be installed in a sandbox"),
 ];
 
-/// Says that the program is not there; 127, as for any command that is not found.
-pub(crate) fn run(call: &Call<'_>) -> R {
-    let about = ABSENT.iter().find(|(name, _)| *name == call.name).map_or("", |(_, text)| text);
-    eprintln!("{}: not available in this sandbox: {about}", call.name);
-    Ok(127)
+/// Returns what a message that a program was not found has at its end: nothing, or why and what to
+/// do instead, in parentheses.
+pub fn instead_of(program: &str) -> String {
+    let found = ABSENT.binary_search_by_key(&program, |(name, _)| name);
+    found.map_or(String::new(), |at| format!(" ({})", ABSENT[at].1))
 }

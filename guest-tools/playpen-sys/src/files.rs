@@ -63,3 +63,25 @@ pub fn umask(mask: u32) -> io::Result<u32> {
     let before = unsafe { raw::umask((mask & 0o777) as i32) };
     u32::try_from(before).map_err(|_| io::ErrorKind::Unsupported.into())
 }
+
+/// Waits until a descriptor can be read, also at its end; false if the time was over before.
+pub fn wait_readable(fd: u32, timeout: std::time::Duration) -> io::Result<bool> {
+    /// The clock that only goes forward.
+    const MONOTONIC: u32 = 1;
+    let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    let subscriptions = [
+        raw::Subscription { userdata: 1, tag: 1, subject: fd, ..Default::default() },
+        raw::Subscription { subject: MONOTONIC, timeout_ns, ..Default::default() },
+    ];
+    let (mut events, mut n_ready) = ([[0u64; 4]; 2], 0);
+    check(unsafe {
+        raw::poll_oneoff(subscriptions.as_ptr(), events.as_mut_ptr(), 2, &mut n_ready)
+    })?;
+    Ok(events.iter().take(n_ready).any(|event| event[0] == 1))
+}
+
+/// Whether a descriptor is open.
+pub fn is_open(fd: u32) -> bool {
+    let mut stat = [0u32; 20];
+    unsafe { raw::fd_stat(fd, stat.as_mut_ptr()) == 0 }
+}

@@ -3,6 +3,7 @@
 //! For guests only (wasm32-wasip1); `guest-tools/ABI.md` describes the imports. Errors are
 //! `std::io::Error` with preview 1's error numbers.
 
+mod absent;
 mod command;
 mod files;
 mod process;
@@ -11,9 +12,10 @@ mod transfer;
 
 use std::io;
 
+pub use absent::instead_of;
 pub use command::{Child, Command, Output, Stdio};
-pub use files::{chmod, dup, executable, links, pipe, stat, umask};
-pub use process::{ExitStatus, NOHANG, kill, parent, pid, spawn, wait};
+pub use files::{chmod, dup, executable, is_open, links, pipe, stat, umask, wait_readable};
+pub use process::{ExitStatus, NOHANG, kill, parent, pid, spawn, uptime, wait, wait_any};
 pub use transfer::{copy_mode, copy_new_mode, rename_across, set_times, symlink};
 
 /// A rename from one mount to another.

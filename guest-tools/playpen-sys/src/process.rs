@@ -77,6 +77,22 @@ pub fn wait(pid: i32, flags: u32) -> io::Result<Option<ExitStatus>> {
     Ok((w.pid != 0).then_some(ExitStatus(w.status)))
 }
 
+/// Waits for whichever child ends next; its id and how it ended.
+pub fn wait_any() -> io::Result<(i32, ExitStatus)> {
+    let mut w = Waited::default();
+    check(unsafe { raw::proc_wait(-1, 0, &mut w) })?;
+    Ok((w.pid, ExitStatus(w.status)))
+}
+
+/// How long the sandbox is there, by its clock.
+pub fn uptime() -> io::Result<std::time::Duration> {
+    /// The clock that only goes forward; it begins with the sandbox.
+    const MONOTONIC: u32 = 1;
+    let mut nanos = 0;
+    check(unsafe { raw::clock_time_get(MONOTONIC, 1, &mut nanos) })?;
+    Ok(std::time::Duration::from_nanos(nanos))
+}
+
 /// This process's id.
 pub fn pid() -> i32 {
     let mut ids = [1i32; 4];

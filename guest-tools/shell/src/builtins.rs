@@ -38,6 +38,10 @@ pub(crate) fn register<SE: ShellExtensions>(shell: &mut Shell<SE>) {
         "kill",
         Registration { execute_func: kill, ..simple_builtin::<Umask, SE>() },
     );
+    shell.register_builtin(
+        "disown",
+        Registration { execute_func: disown, ..simple_builtin::<Umask, SE>() },
+    );
     shell.register_builtin("ulimit", simple_builtin::<Ulimit, SE>());
     shell.register_builtin("umask", simple_builtin::<Umask, SE>());
 }
@@ -48,19 +52,73 @@ fn exec<SE: ShellExtensions>(
     args: Vec<CommandArg>,
 ) -> Pending<'_> {
     Box::pin(async move {
-        let words: Vec<CommandArg> = args.into_iter().skip(1).collect();
+        let (argv0, is_bare, words) = exec_options(args.into_iter().skip(1).collect());
         let Some(name) = words.first().map(ToString::to_string) else {
             let files: Vec<_> = context.iter_fds().collect();
             context.shell.replace_open_files(files.into_iter());
             return Ok(ExecutionResult::success());
         };
+        if is_bare {
+            let exported: Vec<String> =
+                context.shell.env().iter_exported().map(|(name, _)| name.clone()).collect();
+            for name in exported {
+                context.shell.env_mut().unset(&name)?;
+            }
+        }
         let shell = ShellForCommand::ParentShell(context.shell);
         let mut command = SimpleCommand::new(shell, context.params, name, words);
         command.use_functions = false;
+        command.argv0 = argv0;
         let started = command.execute().await?;
         let mut result: ExecutionResult = started.wait().await?.into();
         result.next_control_flow = ExecutionControlFlow::ExitShell;
         Ok(result)
+    })
+}
+
+/// `-a NAME`, `-c` and `-l` of `exec`: the name for the program, whether it gets no variables, and
+/// what is left.
+fn exec_options(words: Vec<CommandArg>) -> (Option<String>, bool, Vec<CommandArg>) {
+    let (mut argv0, mut is_bare) = (None, false);
+    let mut words = words.into_iter().peekable();
+    while let Some(word) =
+        words.next_if(|word| word.to_string().len() > 1 && word.to_string().starts_with('-'))
+    {
+        match word.to_string().as_str() {
+            "--" => break,
+            "-a" => argv0 = words.next().map(|name| name.to_string()),
+            letters => is_bare |= letters.contains('c'),
+        }
+    }
+    (argv0, is_bare, words.collect())
+}
+
+/// `disown [-a] [PID | %JOB]...`: the shell forgets jobs, which go on.
+fn disown<SE: ShellExtensions>(
+    context: ExecutionContext<'_, SE>,
+    args: Vec<CommandArg>,
+) -> Pending<'_> {
+    Box::pin(async move {
+        let words: Vec<String> = args.iter().skip(1).map(ToString::to_string).collect();
+        let jobs = context.shell.jobs_mut();
+        if words.iter().any(|word| word.starts_with("-a")) {
+            jobs.jobs.clear();
+        }
+        let mut ids: Vec<String> =
+            words.into_iter().filter(|word| !word.starts_with('-')).collect();
+        if ids.is_empty() {
+            ids.push("%+".to_owned());
+        }
+        for id in ids {
+            let number = match id.parse().ok() {
+                Some(pid) => {
+                    jobs.jobs.iter().find(|j| j.representative_pid() == Some(pid)).map(|j| j.id)
+                }
+                None => jobs.resolve_job_spec(&id).map(|job| job.id),
+            };
+            jobs.jobs.retain(|job| Some(job.id) != number);
+        }
+        Ok(ExecutionResult::success())
     })
 }
 
@@ -84,10 +142,18 @@ fn wait<SE: ShellExtensions>(
         let jobs = context.shell.jobs_mut();
         let mut result = ExecutionResult::success();
         if ids.is_empty() && takes_next {
-            // The oldest, which is not always the first to end.
-            let Some(job) = jobs.jobs.first_mut() else { return Ok(ExecutionResult::new(127)) };
-            result = job.wait().await?;
-            jobs.jobs.remove(0);
+            // Children that are no jobs end as well: process substitutions.
+            result = loop {
+                if jobs.jobs.is_empty() {
+                    break ExecutionResult::new(127);
+                }
+                let pid = brush_core::sys::process::wait_any()?;
+                let at = jobs.jobs.iter().position(|job| job.representative_pid() == Some(pid));
+                if let Some(at) = at {
+                    break jobs.jobs.remove(at).wait().await?;
+                }
+                brush_core::sys::process::forget(pid);
+            };
         } else if ids.is_empty() {
             jobs.wait_all().await?;
         }

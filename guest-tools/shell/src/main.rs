@@ -78,6 +78,7 @@ async fn fresh(options: &Options) -> Result<Shell<Extensions>, Error> {
         }
     }
     let mut shell = builder.build().await?;
+    shell.open_files_mut().update_from(fork::inherited().into_iter());
     builtins::register(&mut shell);
     for (name, body) in functions {
         if shell.define_func_from_str(&name, &body).is_ok()

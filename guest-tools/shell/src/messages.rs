@@ -30,7 +30,9 @@ fn message(e: &Error, shell: &Shell<impl ShellExtensions>) -> String {
         ErrorKind::CommandNotFound(name) if name.contains('/') => {
             format!("{name}: No such file or directory")
         }
-        ErrorKind::CommandNotFound(name) => format!("{name}: command not found"),
+        ErrorKind::CommandNotFound(name) => {
+            format!("{name}: command not found{}", playpen_sys::instead_of(name))
+        }
         ErrorKind::FailedToExecuteCommand(name, _)
             if shell.absolute_path(Path::new(name)).is_dir() =>
         {

@@ -10,7 +10,7 @@ use crate::{ExecutionParameters, Shell, error, extensions::ShellExtensions};
 use brush_parser::ast;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 
 /// What the host promises at least.
 pub const PIPE_CAPACITY: usize = 65536;
@@ -40,20 +40,38 @@ pub fn broken_pipe() {
     }
 }
 
+/// `$$`: the process of the shell that all forks come from.
+static SHELL_PID: AtomicI32 = AtomicI32::new(0);
+
 pub fn shell_pid() -> String {
-    playpen_sys::pid().to_string()
+    own_or(SHELL_PID.load(Relaxed)).to_string()
+}
+
+/// `$!`: what was started in the background last, also when the shell has forgotten the job.
+static BACKGROUND_PID: AtomicI32 = AtomicI32::new(0);
+
+pub fn started_in_background(pid: i32) {
+    BACKGROUND_PID.store(pid, Relaxed);
+}
+
+pub fn background_pid() -> Option<i32> {
+    Some(BACKGROUND_PID.load(Relaxed)).filter(|pid| *pid != 0)
+}
+
+fn own_or(pid: i32) -> i32 {
+    if pid == 0 { playpen_sys::pid() } else { pid }
 }
 
 pub fn temp_file(contents: &str) -> std::io::Result<std::fs::File> {
     static N: AtomicU32 = AtomicU32::new(0);
-    let name = format!("/tmp/.sh-{}-{}-{:x}", shell_pid(), N.fetch_add(1, Relaxed), rand::random::<u64>());
+    let name = format!("/tmp/.sh-{}-{}-{:x}", playpen_sys::pid(), N.fetch_add(1, Relaxed), rand::random::<u64>());
     std::fs::write(&name, contents)?;
     let f = std::fs::File::open(&name)?;
     std::fs::remove_file(&name)?;
     Ok(f)
 }
 
-fn raw_fd(f: &OpenFile) -> Option<u32> {
+pub(crate) fn raw_fd(f: &OpenFile) -> Option<u32> {
     match f {
         OpenFile::Stdin(_) => Some(0),
         OpenFile::Stdout(_) => Some(1),
@@ -90,7 +108,9 @@ pub fn exec<SE: ShellExtensions>(
     args: &[&String],
 ) -> std::io::Result<ChildProcess> {
     let files: Vec<_> = context.iter_fds().collect();
-    let fds: Vec<_> = files.iter().filter_map(|(n, f)| Some((*n as u32, raw_fd(f)?))).collect();
+    // Number 3 is the root directory of every guest; a shell looks for the one of its parent here.
+    let place = |n: i32| if n == 3 { FIRST_FD + 3 } else { n as u32 };
+    let fds: Vec<_> = files.iter().filter_map(|(n, f)| Some((place(*n), raw_fd(f)?))).collect();
     let env = environment(context.shell);
     let cwd = context.shell.working_dir().to_string_lossy();
     let mut argv = vec![argv0];
@@ -102,6 +122,18 @@ pub fn exec<SE: ShellExtensions>(
         }
         r => r.map(child),
     }
+}
+
+/// What whoever started this shell left open for it, besides 0 to 2.
+pub fn inherited() -> Vec<(i32, OpenFile)> {
+    let Ok(entries) = std::fs::read_dir("/dev/fd") else { return vec![] };
+    let numbers: Vec<i32> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    let shown = |n: i32| if n == FIRST_FD as i32 + 3 { 3 } else { n };
+    // The listing itself was open, and is closed by now.
+    let is_open = |n: &i32| *n > 3 && playpen_sys::is_open(*n as u32);
+    let file = |n: i32| (shown(n), unsafe { std::fs::File::from_raw_fd(n) }.into());
+    numbers.into_iter().filter(is_open).map(file).collect()
 }
 
 /// Starts a copy of `shell` that runs `task` with the descriptors of `params`.
@@ -116,8 +148,8 @@ pub fn fork<SE: ShellExtensions>(
     let mut fds: Vec<_> = files.iter().map(|(n, raw, _)| (place(*n), *raw)).collect();
     fds.push((STATE_FD, r.as_raw_fd() as u32));
     let numbers: Vec<i32> = files.iter().map(|(n, ..)| *n).collect();
-    let name = shell.current_shell_name().map_or_else(|| "sh".to_owned(), |n| n.to_string());
-    let state = serde_json::to_vec(&(shell, params.suppress_errexit, numbers, task, name)).map_err(std::io::Error::other)?;
+    let pids = (own_or(SHELL_PID.load(Relaxed)), BACKGROUND_PID.load(Relaxed));
+    let state = serde_json::to_vec(&(shell, params.suppress_errexit, numbers, task, pids)).map_err(std::io::Error::other)?;
     let cwd = shell.working_dir().to_string_lossy().into_owned();
     let pid = playpen_sys::spawn(Some(SHELL), &["sh", RESUME], &environment(shell), &cwd, &fds)?;
     drop(r);
@@ -170,9 +202,11 @@ pub async fn resume<SE: ShellExtensions>(builtins: impl FnOnce(&mut Shell<SE>)) 
     CHILD.store(true, Relaxed);
     let mut state = vec![];
     unsafe { std::fs::File::from_raw_fd(STATE_FD as i32) }.read_to_end(&mut state)?;
-    let (mut shell, suppress_errexit, numbers, task, _name): (Shell<SE>, bool, Vec<i32>, Task, String) =
+    let (mut shell, suppress_errexit, numbers, task, (shell_pid, background_pid)): (Shell<SE>, bool, Vec<i32>, Task, (i32, i32)) =
         serde_json::from_slice(&state).map_err(std::io::Error::other)?;
     drop(state);
+    SHELL_PID.store(shell_pid, Relaxed);
+    started_in_background(background_pid);
     take_over(&mut shell, builtins)?;
     shell.replace_open_files(numbers.into_iter().map(|n| {
         (n, match n {
