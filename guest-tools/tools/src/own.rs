@@ -1,7 +1,7 @@
 //! Tools for which no crate compiles for WASI, or none exists: small, our own.
 
-pub(crate) mod absent;
 pub(crate) mod awk;
+pub(crate) mod bc;
 pub(crate) mod compress;
 pub(crate) mod dd;
 pub(crate) mod df;
@@ -12,6 +12,7 @@ pub(crate) mod file;
 pub(crate) mod hexdump;
 pub(crate) mod install;
 pub(crate) mod kill;
+pub(crate) mod make;
 pub(crate) mod mode;
 pub(crate) mod options;
 pub(crate) mod patch;

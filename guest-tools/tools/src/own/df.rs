@@ -1,5 +1,5 @@
-//! `df [-h] [-T] [-i] [FILE]...`: one file system in memory. Its limit is the sandbox's, and guests are not
-//! told; what is shown is what a disk of 1 GiB that is empty would show.
+//! `df [-h] [-T] [-i] [-k|-m|-B SIZE] [FILE]...`: what a command may write and what it has written, as the
+//! sandbox counts it. There is one file system; what was there before counts nothing.
 
 use super::options::{self, Spec};
 use super::{Call, R, reason};
@@ -23,20 +23,36 @@ const SPEC: Spec = Spec {
     ],
     stops: false,
 };
-const KIB: u64 = 1 << 20;
+
+const HELP: &str = "Usage: df [OPTION]... [FILE]...
+Show how much the command may write, and how much it has written.
+
+  -h  print sizes in powers of 1024
+  -m  print sizes in MiB
+  -B SIZE  print sizes in units of SIZE
+  -T  print file system type
+  -i  list numbers of files";
+
+/// A limit and what is used of it.
+struct Usage {
+    limit: u64,
+    used: u64,
+}
+
+impl Usage {
+    fn free(&self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+
+    fn percent(&self) -> String {
+        let percent = (self.used as f64 * 100. / self.limit.max(1) as f64).ceil();
+        format!("{percent}%")
+    }
+}
 
 pub(crate) fn run(call: &Call<'_>) -> R {
-    let parsed = match options::parse(&call.args, &SPEC) {
-        Ok(parsed) => parsed,
-        Err(e) => {
-            eprintln!("df: {e}\nTry 'df --help' for more information.");
-            return Ok(1);
-        }
-    };
+    let Some(parsed) = options::or_usage(call, &SPEC, HELP) else { return Ok(1) };
     if parsed.has('?') {
-        println!(
-            "Usage: df [OPTION]... [FILE]...\nShow information about the file system.\n\n  -h  print sizes in powers of 1024\n  -T  print file system type\n  -i  list inode information"
-        );
         return Ok(0);
     }
     for file in &parsed.operands {
@@ -45,16 +61,50 @@ pub(crate) fn run(call: &Call<'_>) -> R {
             return Ok(1);
         }
     }
-    let kind = if parsed.has('T') { ("Type  ", "tmpfs ") } else { ("", "") };
-    if parsed.has('i') {
-        println!("Filesystem     {}Inodes IUsed  IFree IUse% Mounted on", kind.0);
-        println!("playpen        {}262144     0 262144    0% /", kind.1);
-    } else if parsed.has('h') || parsed.has('H') {
-        println!("Filesystem      {}Size  Used Avail Use% Mounted on", kind.0);
-        println!("playpen         {}1.0G     0  1.0G   0% /", kind.1);
+    let text = std::fs::read_to_string("/proc/self/disk")?;
+    let (bytes, files) = (usage(&text, "bytes")?, usage(&text, "files")?);
+    let unit =
+        if parsed.has('m') { Some(1 << 20) } else { parsed.value('B').and_then(options::size) };
+    let blocks = |n: u64| n.div_ceil(unit.unwrap_or(1024)).to_string();
+    let is_human = parsed.has('h') || parsed.has('H');
+    let heads = if parsed.has('i') {
+        ["Inodes", "IUsed", "IFree", "IUse%"]
+    } else if is_human {
+        ["Size", "Used", "Avail", "Use%"]
     } else {
-        println!("Filesystem     {}1K-blocks  Used Available Use% Mounted on", kind.0);
-        println!("playpen        {}{KIB:>9}     0 {KIB:>9}   0% /", kind.1);
-    }
+        [if unit.is_some() { "Blocks" } else { "1K-blocks" }, "Used", "Available", "Use%"]
+    };
+    let cells = if parsed.has('i') {
+        [files.limit.to_string(), files.used.to_string(), files.free().to_string(), files.percent()]
+    } else {
+        let show = |n: u64| if is_human { options::human(n) } else { blocks(n) };
+        [show(bytes.limit), show(bytes.used), show(bytes.free()), bytes.percent()]
+    };
+    let kind = |text: &str| if parsed.has('T') { format!("{text:<6}") } else { String::new() };
+    println!(
+        "{}",
+        row("Filesystem", &kind("Type"), &heads.map(str::to_owned), &cells, "Mounted on")
+    );
+    println!("{}", row("playpen", &kind("tmpfs"), &cells, &heads.map(str::to_owned), "/"));
     Ok(0)
+}
+
+/// A line whose columns are as wide as the wider of both lines has them.
+fn row(name: &str, kind: &str, cells: &[String; 4], others: &[String; 4], place: &str) -> String {
+    let columns: Vec<String> = cells
+        .iter()
+        .zip(others)
+        .map(|(cell, other)| format!("{cell:>width$}", width = other.len().max(cell.len())))
+        .collect();
+    format!("{name:<14} {kind}{} {place}", columns.join(" "))
+}
+
+fn usage(text: &str, kind: &str) -> Result<Usage, String> {
+    let line = text.lines().find_map(|line| line.strip_prefix(kind));
+    let numbers: Vec<u64> =
+        line.unwrap_or_default().split_whitespace().filter_map(|it| it.parse().ok()).collect();
+    match numbers[..] {
+        [limit, used] => Ok(Usage { limit, used }),
+        _ => Err(format!("`/proc/self/disk` has no {kind}")),
+    }
 }

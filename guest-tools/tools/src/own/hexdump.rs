@@ -32,18 +32,11 @@ const SPEC: Spec = Spec {
     stops: false,
 };
 
+const HELP: &str = "Usage:\n hexdump [options] <file>...\n\nOptions:\n -b  one-byte octal display\n -c  one-byte character display\n -C  canonical hex+ASCII display\n -d  two-byte decimal display\n -o  two-byte octal display\n -x  two-byte hexadecimal display\n -e <format>  format string to be used for displaying data\n -n <length>  interpret only length bytes of input\n -s <offset>  skip offset bytes from the beginning\n -v  output identical lines";
+
 pub(crate) fn run(call: &Call<'_>) -> R {
-    let parsed = match options::parse(&call.args, &SPEC) {
-        Ok(parsed) => parsed,
-        Err(e) => {
-            eprintln!("{}: {e}\nTry '{0} --help' for more information.", call.name);
-            return Ok(1);
-        }
-    };
+    let Some(parsed) = options::or_usage(call, &SPEC, HELP) else { return Ok(1) };
     if parsed.has('h') {
-        println!(
-            "Usage:\n hexdump [options] <file>...\n\nOptions:\n -b  one-byte octal display\n -c  one-byte character display\n -C  canonical hex+ASCII display\n -d  two-byte decimal display\n -o  two-byte octal display\n -x  two-byte hexadecimal display\n -e <format>  format string to be used for displaying data\n -n <length>  interpret only length bytes of input\n -s <offset>  skip offset bytes from the beginning\n -v  output identical lines"
-        );
         return Ok(0);
     }
     let number =

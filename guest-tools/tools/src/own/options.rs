@@ -1,5 +1,7 @@
 //! Options of our own tools, read as getopt_long reads them.
 
+use super::Call;
+
 /// What a tool takes.
 pub(crate) struct Spec {
     /// Letters without a value.
@@ -123,6 +125,23 @@ fn short_options<'a>(
         return Ok(());
     }
     Ok(())
+}
+
+/// Reads options and answers `--help`, `-h` or `-?` where a tool has it; none if they are wrong, which is said.
+pub(crate) fn or_usage(call: &Call<'_>, spec: &Spec, help: &str) -> Option<Parsed> {
+    match parse(&call.args, spec) {
+        Ok(parsed) => {
+            let letter = spec.longs.iter().find(|(name, _)| *name == "help").map(|(_, it)| *it);
+            if letter.is_some_and(|letter| parsed.has(letter)) {
+                println!("{}", help.trim_end());
+            }
+            Some(parsed)
+        }
+        Err(e) => {
+            eprintln!("{}: {e}\nTry '{0} --help' for more information.", call.name);
+            None
+        }
+    }
 }
 
 /// `10`, `4K`, `1M`, `2kB`: a number of bytes.

@@ -43,15 +43,8 @@ const TERSE: &str = "%n %s %b %f %u %g %D %i %h %t %T %X %Y %Z %W %o\n";
 const SYSTEM: &str = "  File: \"%n\"\n    ID: 0        Namelen: 255     Type: tmpfs\nBlock size: 4096       Fundamental block size: 4096\n";
 
 pub(crate) fn run(call: &Call<'_>) -> R {
-    let parsed = match options::parse(&call.args, &SPEC) {
-        Ok(parsed) => parsed,
-        Err(e) => {
-            eprintln!("stat: {e}\nTry 'stat --help' for more information.");
-            return Ok(1);
-        }
-    };
+    let Some(parsed) = options::or_usage(call, &SPEC, HELP) else { return Ok(1) };
     if parsed.has('h') {
-        print!("{HELP}");
         return Ok(0);
     }
     if parsed.operands.is_empty() {

@@ -25,20 +25,17 @@ const ID: Spec = Spec {
     stops: false,
 };
 
+const ID_HELP: &str = "[OPTION]... [USER]
+  -u  print only the effective user ID
+  -g  print only the effective group ID
+  -G  print all group IDs
+  -n  print a name instead of a number";
+
 /// `id`, `whoami`, `groups`.
 pub(crate) fn id(call: &Call<'_>) -> R {
-    let parsed = match options::parse(&call.args, &ID) {
-        Ok(parsed) => parsed,
-        Err(e) => {
-            eprintln!("{}: {e}\nTry '{0} --help' for more information.", call.name);
-            return Ok(1);
-        }
-    };
+    let help = format!("Usage: {} {ID_HELP}", call.name);
+    let Some(parsed) = options::or_usage(call, &ID, &help) else { return Ok(1) };
     if parsed.has('h') {
-        println!(
-            "Usage: {} [OPTION]... [USER]\n  -u  print only the effective user ID\n  -g  print only the effective group ID\n  -G  print all group IDs\n  -n  print a name instead of a number",
-            call.name
-        );
         return Ok(0);
     }
     if let Some(user) = parsed.operands.first().filter(|it| !matches!(it.as_str(), "root" | "0")) {
@@ -99,27 +96,24 @@ const UNAME: Spec = Spec {
     stops: false,
 };
 
-/// What a guest that asks is told; programs only look for `Linux` and `x86_64`.
+const UNAME_HELP: &str = "Usage: uname [OPTION]...
+Print certain system information.  With no OPTION, same as -s.
+
+  -a, -s, -n, -r, -v, -m, -p, -i, -o";
+
+/// What the interface is that programs see. The machine is named as the host's is usually, for
+/// programs that look for nothing else; release and version are those of the kernel that answers.
 pub(crate) fn uname(call: &Call<'_>) -> R {
-    let parsed = match options::parse(&call.args, &UNAME) {
-        Ok(parsed) => parsed,
-        Err(e) => {
-            eprintln!("uname: {e}\nTry 'uname --help' for more information.");
-            return Ok(1);
-        }
-    };
+    let Some(parsed) = options::or_usage(call, &UNAME, UNAME_HELP) else { return Ok(1) };
     if parsed.has('h') {
-        println!(
-            "Usage: uname [OPTION]...\nPrint certain system information.  With no OPTION, same as -s.\n\n  -a, -s, -n, -r, -v, -m, -p, -i, -o"
-        );
         return Ok(0);
     }
     let all = parsed.has('a');
     let fields = [
         ('s', "Linux"),
         ('n', HOST),
-        ('r', "6.1.0"),
-        ('v', "#1 SMP"),
+        ('r', "0.0.0-playpen"),
+        ('v', "playpen, WebAssembly"),
         ('m', "x86_64"),
         ('o', "GNU/Linux"),
     ];
@@ -174,28 +168,84 @@ pub(crate) fn by_name(call: &Call<'_>) -> R {
     Ok(1)
 }
 
-pub(crate) fn uptime(_: &Call<'_>) -> R {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
-    let (hour, minute, second) = (since / 3600 % 24, since / 60 % 60, since % 60);
-    println!(
-        " {hour:02}:{minute:02}:{second:02} up 0 min,  0 users,  load average: 0.00, 0.00, 0.00"
-    );
+/// `uptime [-p|-s]`: how long the sandbox is there by its own clock. Nobody is logged in, and no load
+/// is measured.
+pub(crate) fn uptime(call: &Call<'_>) -> R {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let up = playpen_sys::uptime()?.as_secs();
+    let (days, hours, minutes) = (up / 86400, up / 3600 % 24, up / 60 % 60);
+    let clock = |at: u64| format!("{:02}:{:02}:{:02}", at / 3600 % 24, at / 60 % 60, at % 60);
+    let many = |n: u64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
+    match call.args.first() {
+        Some(&"-p" | &"--pretty") => {
+            let parts = [(days, "day"), (hours, "hour"), (minutes, "minute")];
+            let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| many(*n, unit));
+            let text = parts.collect::<Vec<_>>().join(", ");
+            println!("up {}", if text.is_empty() { "0 minutes".to_owned() } else { text });
+        }
+        Some(option) => {
+            eprintln!("uptime: {option}: not available here; `uptime` and `uptime -p` are");
+            return Ok(1);
+        }
+        None => {
+            let days = if days > 0 { many(days, "day") + ", " } else { String::new() };
+            let since = if hours > 0 {
+                format!("{hours:2}:{minutes:02}")
+            } else {
+                format!("{minutes} min")
+            };
+            println!(" {} up {days}{since},  0 users,  load not measured", clock(now));
+        }
+    }
     Ok(0)
 }
 
-/// `free`: what the sandbox may use is not known to guests.
+const FREE: Spec = Spec {
+    flags: "hbkmgtwl",
+    values: "sc",
+    attached: "",
+    longs: &[
+        ("human", 'h'),
+        ("bytes", 'b'),
+        ("kibi", 'k'),
+        ("mebi", 'm'),
+        ("gibi", 'g'),
+        ("total", 't'),
+        ("wide", 'w'),
+        ("help", '?'),
+    ],
+    stops: false,
+};
+
+const FREE_HELP: &str = "Usage: free [options]
+Show how much memory the command may hold, and how much it holds.
+
+  -b, -k, -m, -g  in bytes, KiB, MiB, GiB
+  -h              in units that fit";
+
+/// `free`: the memory of the command that this is part of; there are no caches and no swap.
 pub(crate) fn free(call: &Call<'_>) -> R {
-    let (kib, unit) = (4_194_304u64, call.args.first().copied().unwrap_or("-k"));
-    let total = match unit {
-        "-h" => "4.0Gi".to_owned(),
-        "-m" => (kib / 1024).to_string(),
-        "-g" => (kib / 1024 / 1024).to_string(),
-        "-b" => (kib * 1024).to_string(),
+    let Some(parsed) = options::or_usage(call, &FREE, FREE_HELP) else { return Ok(1) };
+    if parsed.has('?') {
+        return Ok(0);
+    }
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let kib = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|it| it.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    };
+    let (total, free) = (kib("MemTotal:"), kib("MemFree:"));
+    let show = |kib: u64| match parsed.options.last().map(|(letter, _)| *letter) {
+        Some('h') => options::human(kib * 1024) + if kib == 0 { "B" } else { "i" },
+        Some('b') => (kib * 1024).to_string(),
+        Some('m') => (kib >> 10).to_string(),
+        Some('g') => (kib >> 20).to_string(),
         _ => kib.to_string(),
     };
-    let zero = if unit == "-h" { "0B" } else { "0" };
+    let zero = show(0);
+    let (total, used, free) = (show(total), show(total - free), show(free));
     println!("               total        used        free      shared  buff/cache   available");
-    println!("Mem:     {total:>11} {zero:>11} {total:>11} {zero:>11} {zero:>11} {total:>11}");
+    println!("Mem:     {total:>11} {used:>11} {free:>11} {zero:>11} {zero:>11} {free:>11}");
     println!("Swap:    {zero:>11} {zero:>11} {zero:>11}");
     Ok(0)
 }
@@ -226,7 +276,8 @@ pub(crate) fn starter(call: &Call<'_>) -> R {
     match playpen_sys::Command::new(command[0]).args(&command[1..]).status() {
         Ok(status) => Ok(status.shell_code().into()),
         Err(e) => {
-            eprintln!("{}: '{}': {}", call.name, command[0], reason(&e));
+            let instead = playpen_sys::instead_of(command[0]);
+            eprintln!("{}: '{}': {}{instead}", call.name, command[0], reason(&e));
             Ok(if e.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
         }
     }

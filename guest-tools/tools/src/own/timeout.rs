@@ -62,7 +62,9 @@ fn limited(call: &Call<'_>) -> R {
     let mut child = match playpen_sys::Command::new(command[0]).args(&command[1..]).spawn() {
         Ok(c) => c,
         Err(e) => {
-            eprintln!("timeout: failed to run command '{}': {}", command[0], super::reason(&e));
+            let instead = playpen_sys::instead_of(command[0]);
+            let reason = super::reason(&e);
+            eprintln!("timeout: failed to run command '{}': {reason}{instead}", command[0]);
             return Ok(if e.kind() == io::ErrorKind::NotFound { 127 } else { 126 });
         }
     };

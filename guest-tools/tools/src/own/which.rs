@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Call, R, absent};
+use super::{Call, R};
 
 pub(crate) fn run(call: &Call<'_>) -> R {
     let all = call.args.iter().any(|it| it.starts_with('-') && it.contains('a'));
@@ -10,13 +10,12 @@ pub(crate) fn run(call: &Call<'_>) -> R {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut code = 0;
     for name in call.args.iter().filter(|it| !it.starts_with('-')) {
-        let is_absent = absent::ABSENT.iter().any(|(it, _)| it == name);
         let folders: Vec<&str> =
             if name.contains('/') { vec![""] } else { path.split(':').collect() };
         let found: Vec<_> = folders
             .iter()
             .map(|folder| Path::new(folder).join(name))
-            .filter(|it| it.is_file() && playpen_sys::executable(it) && !is_absent)
+            .filter(|it| it.is_file() && playpen_sys::executable(it))
             .collect();
         if found.is_empty() {
             code = 1;

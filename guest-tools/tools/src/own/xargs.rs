@@ -265,7 +265,8 @@ impl Job {
         match starting.spawn() {
             Ok(child) => self.running.push(child),
             Err(e) => {
-                eprintln!("xargs: {}: {}", command[0], reason(&e));
+                let instead = playpen_sys::instead_of(&command[0]);
+                eprintln!("xargs: {}: {}{instead}", command[0], reason(&e));
                 return Err(Stop(if e.kind() == io::ErrorKind::NotFound { 127 } else { 126 }));
             }
         }
