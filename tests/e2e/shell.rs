@@ -25,6 +25,44 @@ fn tools_do_what_the_gnu_tools_do() {
 }
 
 #[test]
+fn features_of_bash_work_as_in_bash() {
+    compare("shell-features.toml");
+}
+
+#[test]
+fn makefiles_are_made_as_by_gnu_make() {
+    compare("make.toml");
+}
+
+#[test]
+fn bc_computes_as_gnu_bc() {
+    compare("bc.toml");
+}
+
+#[test]
+fn programs_that_are_absent_are_not_found_and_say_what_to_do() {
+    let script = r#"command -v gcc || echo none; which gcc || echo none; type gcc 2>&1
+        gcc -c x.c; echo $?; sh -c gcc; echo $?; env gcc; echo $?; echo a | xargs gcc; echo $?
+        python3 -c 'import subprocess
+try: subprocess.run(["gcc"])
+except FileNotFoundError as error: print(error.filename)'"#;
+    let ended = crate::folder().playpen(["run", "--quiet", "--", "bash", "-c", script]).run();
+    let expected = "none\nnone\nbash: line 1: type: gcc: not found\n127\n127\n127\n127\ngcc\n";
+    assert_eq!(ended.out(), expected, "{}", ended.err());
+    let hints = ended.err().matches("there is no C compiler here").count();
+    assert_eq!(hints, 4, "{}", ended.err());
+}
+
+#[test]
+fn what_a_command_may_use_is_measured() {
+    let script = "head -c 64M /dev/zero > big; df -m . | tail -1 | tr -s ' '; df -i / >/dev/null; \
+        free -b | awk '/Mem/ { print $2, $2 == $3 + $4 }'; uptime -p | grep -c ^up";
+    let args = ["run", "--quiet", "--mem", "512M", "--disk", "1G", "--", "bash", "-c", script];
+    let ended = crate::folder().playpen(args).run();
+    assert_eq!(ended.out(), "playpen 1024 64 960 7% /\n536870912 1\n1\n", "{}", ended.err());
+}
+
+#[test]
 fn git_does_what_native_git_does() {
     compare("git.toml");
 }

@@ -3,6 +3,8 @@
 
 mod abuse;
 mod bench;
+mod broken;
+mod floods;
 mod kernel;
 
 use playpen_e2e::{folder::Folder, program::Program};
