@@ -13,6 +13,8 @@ const PEAK_KIB: u64 = 256 << 10;
 fn flood(script: &str) -> Ended {
     let _alone = alone();
     let folder = folder();
+    // Compiling the guests, once on a machine, takes more memory than any run.
+    assert_eq!(folder.run(&["bash", "-c", "echo warm | cat"]).out(), "warm\n");
     let args = ["run", "--quiet", "--wall", "100s", "--", "bash", "-c", script];
     let ended = folder.playpen(args).run();
     let peak = ended.peak_memory_kib;
