@@ -11,6 +11,7 @@ mod pattern;
 mod query;
 mod read;
 mod redact;
+pub mod report;
 mod sign;
 mod trace;
 

@@ -150,6 +150,45 @@ fn never_read_sees_a_loose_git_object() {
     }
 }
 
+/// The record is no part of what it is a record of, the first time and when the file is there already.
+#[test]
+fn never_read_holds_where_the_log_lies_in_the_folder() {
+    let folder = project();
+    sh(
+        &folder,
+        "rm -rf .git && git init -q . && git add src && git -c user.name=n -c user.email=e@x commit -qm base",
+    );
+    for _ in 0..2 {
+        let run = folder.playpen(["run", "--quiet", "--audit", "events.jsonl", "--"]);
+        let ended = run.args(["sh", "-c", "git show HEAD:src/a.py; ls"]).run();
+        assert!(ended.out().contains("x = 1"), "{ended:?}");
+        assert!(!ended.out().contains("events.jsonl"), "{ended:?}");
+        let answer =
+            folder.playpen(["audit", "never-read", "tests/hidden/**", "events.jsonl"]).run();
+        assert_eq!(answer.code, 0, "{answer:?}");
+    }
+}
+
+/// The page has all that it shows, and shows no name as markup.
+#[test]
+fn a_report_is_one_page_in_which_names_are_only_text() {
+    let folder = folder().file("<script>x/<b>.txt", "1\n").file("a.txt", "1\n");
+    let work = "cat */*; echo 2 > '<i>'; rm a.txt; echo x > /etc/x; true '<svg onload=x>'";
+    let (_, log) = record(&folder, &[], &["sh", "-c", work]);
+    let html = folder.join("report.html");
+    let ended = log.audit(&["report", "--html", html.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let page = fs_err::read_to_string(&html).unwrap();
+    for expected in
+        ["&lt;script&gt;x&lt;", "&lt;b&gt;.txt", "&lt;i&gt;", "&lt;svg onload=x&gt;", "/etc/x"]
+    {
+        assert!(page.contains(expected), "{expected}");
+    }
+    for sign in ["<script", "<svg", "<i>\"", "src=", "href=", "http:", "https:", "url("] {
+        assert!(!page.contains(sign), "{sign}");
+    }
+}
+
 #[test]
 fn never_read_proves_nothing_where_the_folder_has_changed_since() {
     let folder = project();

@@ -86,12 +86,25 @@ fn a_pytest_run_is_the_same_run_a_hundred_times() {
     repeat(100);
 }
 
+/// The record is no part of what is copied, in the run and in its repetition.
+#[test]
+fn replay_holds_where_the_record_lies_in_the_folder() {
+    let folder = project();
+    for work in ["ls -a", "ls -a src"] {
+        let flags = ["run", "--quiet", "--deterministic", "5", "--audit", "e.jsonl", "--"];
+        let ended = folder.playpen(flags).args(["sh", "-c", work]).run();
+        assert!(!ended.out().contains("e.jsonl"), "{ended:?}");
+        let replayed = folder.playpen(["replay", "-n", "2", "e.jsonl"]).run();
+        assert_eq!(replayed.code, 0, "{replayed:?}");
+    }
+}
+
 /// Who waits by looking again and again does not hold the others up, and sleeping takes no time.
 #[test]
 fn processes_that_wait_for_each_other_get_on() {
     let folder = project();
     let scripts = [
-        "(sleep 1; echo slept > done) & while [ ! -e done ]; do :; done; cat done",
+        "(sleep 0.2; echo slept > done) & while [ ! -e done ]; do :; done; cat done",
         "python -c \"
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, '-c', 'open(chr(102), chr(119)).write(chr(120))'])

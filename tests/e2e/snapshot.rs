@@ -502,3 +502,16 @@ fn a_fifo_is_refused_and_a_link_is_not_followed() {
     assert!(refused.err().contains("failed to import `pipe`"), "{refused:?}");
     assert!(refused.err().contains("hint:"), "{refused:?}");
 }
+
+#[test]
+fn replay_starts_from_the_same_snapshot_with_the_same_limits() {
+    let (home, folder) = (home(), folder());
+    let run = |args: &[&str]| home.program(args).cwd(folder.path()).run();
+    run(&["run", "--quiet", "--snapshot", "start", "--", "sh", "-c", "echo 1 > made"]);
+    let flags = ["run", "--quiet", "--deterministic", "5", "--from", "start", "--disk", "4096"];
+    let work = "cat made; head -c 9000 /dev/zero > big; wc -c < big";
+    let ended = run(&[&flags[..], &["--audit", "e.jsonl", "--", "sh", "-c", work]].concat());
+    assert!(ended.out().starts_with("1\n") && !ended.out().contains("9000"), "{ended:?}");
+    let replayed = run(&["replay", "e.jsonl"]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+}

@@ -54,6 +54,10 @@ enum Question {
     Denied(LogArgs),
     /// Check that nothing was changed, left out or cut off
     Verify(VerifyArgs),
+    /// Write one page to look at: timeline, processes, files, denials, changes
+    ///
+    /// The page needs no other file, no network and no script.
+    Report(ReportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +114,20 @@ struct VerifyArgs {
     key: Option<String>,
 }
 
+#[derive(Debug, Args)]
+struct ReportArgs {
+    #[command(flatten)]
+    log: LogArgs,
+
+    /// Where to write the page
+    #[arg(long, value_name = "FILE")]
+    html: PathBuf,
+
+    /// Show this patch as well, such as `playpen snapshot export --patch` writes
+    #[arg(long, value_name = "FILE")]
+    patch: Option<PathBuf>,
+}
+
 /// Answers.
 pub(super) fn run(session: &Session, args: &AuditArgs) -> anyhow::Result<Status> {
     match &args.question {
@@ -124,6 +142,7 @@ pub(super) fn run(session: &Session, args: &AuditArgs) -> anyhow::Result<Status>
             Ok(list(session, &audit::denied(&record)))
         }
         Question::Verify(args) => verify(session, args),
+        Question::Report(args) => report(session, args),
     }
 }
 
@@ -285,8 +304,12 @@ struct HostFolders;
 
 impl Bases for HostFolders {
     fn tree(&self, mount: &MountInfo) -> Result<Tree, String> {
-        let MountInfo { host, guest, skip, digest, .. } = mount;
-        let options = ImportOptions { skip_names: skip.clone(), ..ImportOptions::default() };
+        let MountInfo { host, guest, skip, log, digest, .. } = mount;
+        let options = ImportOptions {
+            skip_names: skip.clone(),
+            skip_path: log.clone(),
+            ..ImportOptions::default()
+        };
         let read = || -> anyhow::Result<Tree> {
             let dir = Dir::open_ambient_dir(host, ambient_authority())?;
             Ok(Tree::import(&dir, &options)?)
@@ -351,6 +374,17 @@ fn verify(session: &Session, args: &VerifyArgs) -> anyhow::Result<Status> {
         }
     }
     Ok(if good { Status::Done } else { Status::No })
+}
+
+fn report(session: &Session, args: &ReportArgs) -> anyhow::Result<Status> {
+    let record = read(&args.log.log)?;
+    let patch = args.patch.as_deref().map(fs_err::read).transpose()?;
+    let patch = patch.map(|patch| String::from_utf8_lossy(&patch).into_owned());
+    fs_err::write(&args.html, audit::report::html(&record, patch.as_deref()))?;
+    warn(session, &record);
+    let (path, n_events) = (args.html.display(), count(record.n_events()));
+    session.printer.status(format_args!("wrote `{path}`: {n_events} events"));
+    Ok(Status::Done)
 }
 
 /// Returns the advice for a log that is none.

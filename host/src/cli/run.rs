@@ -26,8 +26,9 @@ pub(super) use replay::{ReplayArgs, replay};
 use report::Report;
 use snapshots::Taken;
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -136,6 +137,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     snapshot: Option<String>,
 
+    /// A record that is no part of what is copied, other than the one that is written
+    #[arg(skip)]
+    earlier_log: Option<PathBuf>,
+
     /// The command and its arguments
     #[arg(
         required = true,
@@ -151,6 +156,31 @@ impl RunArgs {
     /// grammar takes what it does not know for the start of the command.
     pub(super) fn unknown_flag(&self) -> Option<&str> {
         self.command.first().map(String::as_str).filter(|program| program.starts_with('-'))
+    }
+
+    /// Returns the limits that the flags set, by name.
+    fn given_limits(&self) -> BTreeMap<String, u64> {
+        let wall_us = self.wall.map(|wall| u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
+        let limits = [
+            ("wall_us", wall_us),
+            ("memory_bytes", self.mem),
+            ("output_bytes", self.output_limit),
+            ("bytes", self.disk),
+            ("files", self.files),
+            ("processes", self.processes.map(u64::from)),
+        ];
+        limits.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), limit?))).collect()
+    }
+
+    /// Sets limits as [`Self::given_limits`] returned them.
+    fn set_limits(&mut self, limits: &BTreeMap<String, u64>) {
+        let limit = |name: &str| limits.get(name).copied();
+        self.wall = limit("wall_us").map(Duration::from_micros);
+        self.mem = limit("memory_bytes");
+        self.output_limit = limit("output_bytes");
+        self.disk = limit("bytes");
+        self.files = limit("files");
+        self.processes = limit("processes").and_then(|n| u32::try_from(n).ok());
     }
 
     fn limits(&self, default: &Limits) -> Limits {
@@ -235,11 +265,12 @@ fn not_started(session: &Session, error: anyhow::Error) -> anyhow::Result<Status
 fn open_all(
     specs: &[MountSpec],
     skip_names: &[String],
+    log: Option<&Path>,
 ) -> anyhow::Result<(Vec<Mount>, Vec<Copied>)> {
     let mut mounts = vec![];
     let mut all_copied = vec![];
     for spec in specs {
-        let (mount, copied) = mounts::open(spec, skip_names)?;
+        let (mount, copied) = mounts::open(spec, skip_names, log)?;
         mounts.push(mount);
         all_copied.extend(copied);
     }

@@ -38,6 +38,12 @@ pub struct Header {
     /// What was mounted besides what every sandbox has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<MountInfo>,
+    /// The id of the snapshot that the run started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Limits that were set besides those of the policy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, u64>,
     /// The policy, as its file has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
@@ -59,6 +65,9 @@ pub struct MountInfo {
     /// Names that were left out of the copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<String>,
+    /// Where the record itself lies in the folder: it was left out of the copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// The digest of what was copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

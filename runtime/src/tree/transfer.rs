@@ -23,6 +23,8 @@ use thiserror::Error;
 pub struct ImportOptions {
     /// Names that are left out wherever they appear, as in `target` or `node_modules`.
     pub skip_names: Vec<String>,
+    /// A path in the folder that is left out.
+    pub skip_path: Option<String>,
     /// Name of the files whose lines say what is left out of their folder and those below, written
     /// as in a `.gitignore`. The files themselves are copied.
     pub ignore_file: Option<String>,
@@ -37,6 +39,7 @@ impl Default for ImportOptions {
     fn default() -> Self {
         Self {
             skip_names: vec![],
+            skip_path: None,
             ignore_file: Some(".playpenignore".to_owned()),
             max_bytes: 2 << 30,
             max_files: 500_000,
@@ -221,7 +224,8 @@ fn list(
             return Err(ImportError::Name { path: join(path, &name.to_string_lossy()) });
         };
         let child_path = join(path, name);
-        let is_skipped = options.skip_names.iter().any(|skipped| skipped == name);
+        let is_skipped = options.skip_names.iter().any(|skipped| skipped == name)
+            || options.skip_path.as_ref() == Some(&child_path);
         if !is_skipped && !ignores.ignore(&child_path, is_dir) {
             names.push((name.to_owned(), child_path));
         }

@@ -3,6 +3,7 @@
 //! The guests are WebAssembly text, so these tests need neither an image nor a compiler for guests;
 //! what real programs do is tested in the crate of end-to-end tests.
 
+mod determinism;
 mod escapes;
 mod limits;
 mod namespace;

@@ -73,7 +73,7 @@ fn worker(n: usize, salt: usize) -> String {
 
 /// A guest that starts the workers and waits for them; its exit code is 77 if one of them read what
 /// is denied.
-fn main_guest() -> String {
+pub(crate) fn main_guest() -> String {
     let paths: Vec<String> = (0..N_PROCESSES).map(|n| format!("/bin/w{n}")).collect();
     let mut data: Vec<(u32, &str)> = vec![(900, "/")];
     for (path, at) in paths.iter().zip((1024..).step_by(16)) {

@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) tree: Tree,
     pub(crate) rules: Vec<Rule>,
     pub(crate) limits: Limits,
+    pub(crate) seed: Option<u64>,
 }
 
 impl World {
@@ -28,12 +29,17 @@ impl World {
             tree: Tree::new(),
             rules: vec![],
             limits: Limits::default(),
+            seed: None,
         }
     }
 
     pub(crate) fn with(mut self, name: &'static str, guest: &str) -> Self {
         self.guests.push((name, guest.to_owned()));
         self
+    }
+
+    pub(crate) fn deterministic(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
     }
 
     pub(crate) fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
@@ -71,6 +77,9 @@ impl World {
             .audit(sink);
         for rule in self.rules {
             builder = builder.rule(rule);
+        }
+        if let Some(seed) = self.seed {
+            builder = builder.deterministic(seed);
         }
         // One worker would hide what goes wrong between threads.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -142,6 +151,9 @@ pub(crate) const PRELUDE: &str = r#"
   (import "wasi_snapshot_preview1" "path_remove_directory" (func $rmdir (param i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "path_filestat_set_times"
     (func $utimes (param i32 i32 i32 i32 i64 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
   (import "playpen" "path_chmod" (func $chmod (param i32 i32 i32 i32 i32) (result i32)))
   (import "playpen" "fd_pipe" (func $pipe (param i32 i32) (result i32)))
   (import "playpen" "proc_spawn" (func $spawn (param i32 i32) (result i32)))

@@ -88,14 +88,18 @@ pub(super) struct Copied {
     pub(super) dir: Option<Dir>,
     /// What was in it.
     pub(super) base: Tree,
+    /// Where the record of the run lies in the folder; it is no part of the copy.
+    pub(super) log: Option<String>,
 }
 
 /// Opens the folder of `spec`; a copy-on-write mount is read into memory.
 ///
-/// Files and folders named one of `skip_names` are left out of the copy.
+/// Files and folders named one of `skip_names` are left out of the copy, and so is the record that the
+/// run writes.
 pub(super) fn open(
     spec: &MountSpec,
     skip_names: &[String],
+    log: Option<&Path>,
 ) -> anyhow::Result<(Mount, Option<Copied>)> {
     let dir = Dir::open_ambient_dir(&spec.host, ambient_authority())
         .with_context(|| format!("failed to open folder `{}`", spec.host.display()))?;
@@ -103,21 +107,36 @@ pub(super) fn open(
         Mode::ReadOnly => (Mount::host(&spec.guest, dir, Access::ReadOnly), None),
         Mode::ReadWrite => (Mount::host(&spec.guest, dir, Access::ReadWrite), None),
         Mode::CopyOnWrite => {
-            let base = import(&spec.host, &dir, skip_names)?;
+            let log = log.and_then(|log| below(&spec.host, log));
+            let base = import(&spec.host, &dir, skip_names, log.as_deref())?;
             let mount = Mount::tree(&spec.guest, base.clone());
             let (guest, host) = (spec.guest.clone(), spec.host.clone());
-            let copied = Copied { guest, host, dir: Some(dir), base };
+            let copied = Copied { guest, host, dir: Some(dir), base, log };
             (mount, Some(copied))
         }
     })
+}
+
+/// Returns where a file that may not exist yet lies in a folder, if it lies there.
+fn below(folder: &Path, file: &Path) -> Option<String> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = fs_err::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
+    let file = parent.join(file.file_name()?);
+    let relative = file.strip_prefix(fs_err::canonicalize(folder).ok()?).ok()?;
+    relative.to_str().map(str::to_owned)
 }
 
 pub(in crate::cli) fn import(
     host: &Path,
     dir: &Dir,
     skip_names: &[String],
+    skip_path: Option<&str>,
 ) -> anyhow::Result<Tree> {
-    let options = ImportOptions { skip_names: skip_names.to_vec(), ..ImportOptions::default() };
+    let options = ImportOptions {
+        skip_names: skip_names.to_vec(),
+        skip_path: skip_path.map(str::to_owned),
+        ..ImportOptions::default()
+    };
     Tree::import(dir, &options)
         .with_context(|| format!("failed to read folder `{}`", host.display()))
 }

@@ -55,7 +55,8 @@ impl Plan {
         let as_before = || origin.as_ref().and_then(|origin| origin.cwd.clone());
         let cwd = args.cwd.clone().or_else(as_before).unwrap_or_else(first);
         let limits = args.limits(&policy.limits(&Limits::default()));
-        let (mut mounts, mut copied) = super::open_all(&specs, &args.skip_names)?;
+        let log = args.earlier_log.as_deref().or(args.recording.audit.as_deref());
+        let (mut mounts, mut copied) = super::open_all(&specs, &args.skip_names, log)?;
         if let Some(origin) = &origin {
             let (more_mounts, more_copied) = origin.mounts();
             mounts.extend(more_mounts);

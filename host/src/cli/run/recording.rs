@@ -4,6 +4,7 @@ use super::{
     RunArgs,
     mounts::{Copied, Mode, MountSpec},
     plan::Plan,
+    snapshots::Origin,
 };
 use crate::audit::{EventFile, Key};
 use anyhow::Context as _;
@@ -113,6 +114,8 @@ fn header(args: &RunArgs, plan: &Plan) -> anyhow::Result<Header> {
         started_us,
         seed: args.deterministic,
         cwd: Some(plan.cwd.clone()),
+        from: plan.origin.as_ref().map(Origin::id),
+        limits: args.given_limits(),
         policy: plan.policy_text.clone(),
         command: args.command.clone(),
         env: args.variables.iter().cloned().collect(),
@@ -135,6 +138,7 @@ fn mount(spec: &MountSpec, copied: &[Copied], skip_names: &[String]) -> MountInf
         }
         .to_owned(),
         skip: skip_names.to_vec(),
+        log: copied.and_then(|copied| copied.log.clone()),
         digest: copied.map(|copied| copied.base.digest().to_hex().to_string()),
     }
 }

@@ -7,14 +7,14 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Parser as _;
-use playpen_runtime::audit::{Event, Header};
+use playpen_runtime::audit::{Event, Header, MountInfo};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Run a deterministic run once more and compare every event and the final files
 ///
 /// Takes the record of `run --deterministic SEED --audit EVENTS`. The folders that were copied must
-/// still be what they were. Exits with 1 if anything differs, and names the first difference.
+/// still be what they were, and a snapshot that the run started from must still be there. Exits with 1 if anything differs, and names the first difference.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ReplayArgs {
     /// The record
@@ -105,7 +105,11 @@ async fn repeat(session: &Session, first: &Record, folder: &Path) -> anyhow::Res
     }
     flags.push("--".to_owned());
     flags.extend(header.command.iter().cloned());
-    let args = Flags::try_parse_from(flags)?.args;
+    let mut args = Flags::try_parse_from(flags)?.args;
+    args.from.clone_from(&header.from);
+    args.set_limits(&header.limits);
+    let log = |mount: &MountInfo| Some(Path::new(&mount.host).join(mount.log.as_ref()?));
+    args.earlier_log = header.mounts.iter().find_map(log);
     let stdin = header.stdin.clone().unwrap_or_default().into_bytes();
     drop(run_recorded(session, &args, Some(stdin), false).await?.outcome);
     Ok(Record::read(&events)?)

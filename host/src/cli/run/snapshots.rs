@@ -44,6 +44,11 @@ impl Origin {
         Ok(Some(Self { id, cwd: record.cwd, image: record.image, standard, trees }))
     }
 
+    /// Returns the id of the snapshot.
+    pub(super) fn id(&self) -> String {
+        self.id.to_string()
+    }
+
     /// Returns the mounts, and what is in them, for showing what changed.
     pub(super) fn mounts(&self) -> (Vec<Mount>, Vec<Copied>) {
         let mount = |(point, tree): &(String, Tree)| Mount::tree(point.clone(), tree.clone());
@@ -52,6 +57,7 @@ impl Origin {
             host: point.into(),
             dir: None,
             base: tree.clone(),
+            log: None,
         };
         (self.trees.iter().map(mount).collect(), self.trees.iter().map(copied).collect())
     }

@@ -18,7 +18,7 @@ pub(super) fn import(
     let mount = crate::cli::run::guest_path(&args.mount).map_err(anyhow::Error::msg)?;
     let dir = Dir::open_ambient_dir(&args.folder, ambient_authority())
         .with_context(|| format!("failed to open folder `{}`", args.folder.display()))?;
-    let tree = import_folder(&args.folder, &dir, &args.skip_names)?;
+    let tree = import_folder(&args.folder, &dir, &args.skip_names, None)?;
     let snapshot = Snapshot { trees: [(mount.clone(), tree)].into() };
     let name = args.name.clone();
     let options = SaveOptions {

@@ -1,0 +1,108 @@
+//! Writing HTML in which nothing but literals of this program is markup.
+
+/// A page that grows.
+#[derive(Debug, Default)]
+pub(super) struct Page(String);
+
+impl Page {
+    /// Adds markup; it can only be a literal.
+    pub(super) fn raw(&mut self, html: &'static str) -> &mut Self {
+        self.0.push_str(html);
+        self
+    }
+
+    /// Adds text, of which nothing is markup and nothing moves what stands beside it.
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            match c {
+                '&' => self.0.push_str("&amp;"),
+                '<' => self.0.push_str("&lt;"),
+                '>' => self.0.push_str("&gt;"),
+                '"' => self.0.push_str("&quot;"),
+                '\'' => self.0.push_str("&#39;"),
+                c if is_invisible(c) => self.0.push('\u{fffd}'),
+                c => self.0.push(c),
+            }
+        }
+        self
+    }
+
+    /// Adds a number.
+    pub(super) fn number(&mut self, n: u64) -> &mut Self {
+        self.0.push_str(&n.to_string());
+        self
+    }
+
+    /// Adds a part of a whole in percent.
+    pub(super) fn percent(&mut self, part: u64, whole: u64) -> &mut Self {
+        let tenths = u128::from(part) * 1000 / u128::from(whole.max(1));
+        self.0.push_str(&format!("{}.{}%", tenths / 10, tenths % 10));
+        self
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// Characters that are not seen, or that change how their neighbors are: control characters, and those
+/// that turn the direction of writing.
+fn is_invisible(c: char) -> bool {
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Says how many of a list are not shown, if any.
+pub(super) fn more(page: &mut Page, n: usize, n_shown: usize) {
+    if n > n_shown {
+        page.raw("<p class=\"about\">and ").text(&grouped((n - n_shown) as u64));
+        page.raw(" more, which the log has</p>\n");
+    }
+}
+
+/// Shows a number with its digits in groups of three.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Shows a number of bytes.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub(super) fn bytes(n: u64) -> String {
+    match n {
+        ..10_000 => format!("{} B", grouped(n)),
+        10_000..10_000_000 => format!("{:.1} kB", n as f64 / 1e3),
+        _ => format!("{:.1} MB", n as f64 / 1e6),
+    }
+}
+
+/// Shows microseconds as seconds.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub(super) fn seconds(us: u64) -> String {
+    format!("{:.3} s", us as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_for_people() {
+        assert_eq!([grouped(7), grouped(1000), grouped(1_234_567)], ["7", "1,000", "1,234,567"]);
+        assert_eq!(
+            [bytes(9999), bytes(12_345), bytes(12_345_678)],
+            ["9,999 B", "12.3 kB", "12.3 MB"]
+        );
+        assert_eq!(seconds(1_234_567), "1.235 s");
+        let mut page = Page::default();
+        page.percent(1, 3).raw(" ").percent(0, 0).raw(" ").percent(u64::MAX, u64::MAX);
+        assert_eq!(page.into_string(), "33.3% 0.0% 100.0%");
+    }
+}
