@@ -104,12 +104,12 @@ fn denials(page: &mut Page, denied: &[Access]) {
         page.raw("<tr><td class=\"n\">").number(access.seq).raw("</td><td class=\"n\">");
         page.text(&page::seconds(access.at_us)).raw("</td><td>");
         page.raw(if is_denied { "<em class=\"denied\">denied</em> " } else { "<em>flagged</em> " });
-        page.raw(access.op.name())
-            .raw("</td><td><code>")
-            .text(&access.path)
-            .raw("</code></td><td>");
-        page.text(access.by.as_deref().unwrap_or("the kernel")).raw("</td><td class=\"n\">");
-        page.number(u64::from(access.pid)).raw(" <code>").text(&access.argv.join(" "));
+        page.raw(access.op.name()).raw("</td><td class=\"p\"><code>");
+        page.text(&access.path).raw("</code></td><td>");
+        page.text(access.by.as_deref().unwrap_or("the kernel")).raw("</td><td>");
+        page.number(u64::from(access.pid))
+            .raw(" <code>")
+            .text(&processes::short(&access.argv.join(" ")));
         page.raw("</code></td></tr>\n");
     }
     page.raw("</table></div>\n");
@@ -129,11 +129,11 @@ fn write_patch(page: &mut Page, patch: &str) {
         });
         page.text(line);
         page.raw(match line.as_bytes() {
-            [b'+', b'+', b'+', b' ', ..] | [b'-', b'-', b'-', b' ', ..] | [b'd', ..] => "</b>\n",
-            [b'+', ..] => "</ins>\n",
-            [b'-', ..] => "</del>\n",
-            [b'@', ..] => "</i>\n",
-            _ => "</span>\n",
+            [b'+', b'+', b'+', b' ', ..] | [b'-', b'-', b'-', b' ', ..] | [b'd', ..] => "</b>",
+            [b'+', ..] => "</ins>",
+            [b'-', ..] => "</del>",
+            [b'@', ..] => "</i>",
+            _ => "</span>",
         });
     }
     page.raw("</pre>\n");

@@ -80,7 +80,7 @@ impl Changes {
         }
         page.raw("<div class=\"wide\"><table>\n<tr><th>what</th><th>path</th><th>written</th><th class=\"h\">before</th><th class=\"h\">after</th></tr>\n");
         for (what, fate) in fates.iter().take(MAX_SHOWN) {
-            page.raw("<tr><td>").raw(what).raw("</td><td><code>");
+            page.raw("<tr><td>").raw(what).raw("</td><td class=\"p\"><code>");
             if fate.path != fate.first_path && !fate.is_made {
                 page.text(&fate.first_path).raw("</code> → <code>");
             }

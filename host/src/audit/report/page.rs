@@ -1,5 +1,7 @@
 //! Writing HTML in which nothing but literals of this program is markup.
 
+use std::fmt::Write as _;
+
 /// A page that grows.
 #[derive(Debug, Default)]
 pub(super) struct Page(String);
@@ -36,7 +38,8 @@ impl Page {
     /// Adds a part of a whole in percent.
     pub(super) fn percent(&mut self, part: u64, whole: u64) -> &mut Self {
         let tenths = u128::from(part) * 1000 / u128::from(whole.max(1));
-        self.0.push_str(&format!("{}.{}%", tenths / 10, tenths % 10));
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{}.{}%", tenths / 10, tenths % 10);
         self
     }
 

@@ -188,7 +188,7 @@ fn row(page: &mut Page, pid: u32, depth: usize, process: &Process) {
 }
 
 /// Shortens the arguments of a process for its line.
-fn short(argv: &str) -> String {
+pub(super) fn short(argv: &str) -> String {
     const MAX_CHARS: usize = 60;
     let mut short: String = argv.chars().take(MAX_CHARS).collect();
     if short.len() < argv.len() {
