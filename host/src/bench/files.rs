@@ -23,7 +23,7 @@ use std::{
 };
 
 /// Rounds before anything is counted.
-const N_WARM_UP: u32 = 1;
+const N_WARM_UP: u32 = 2;
 
 /// Files that the operations take turns with.
 const N_FILES: u32 = 64;

@@ -316,7 +316,9 @@ mod tests {
             let mut batch = EventBatch::default();
             for _ in 0..2 {
                 batch.clear();
-                events.iter().for_each(|event| batch.push(&event.into()));
+                for event in &events {
+                    batch.push(&event.into());
+                }
                 let mut out = vec![];
                 batch.for_each(|entry| out.push(entry.to_event()));
                 prop_assert_eq!(&out, &events);

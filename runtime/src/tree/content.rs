@@ -74,12 +74,12 @@ pub(crate) enum Run<'a> {
 }
 
 fn hash_zeros(hasher: &mut blake3::Hasher, n_bytes: u64) -> &mut blake3::Hasher {
-    const ZEROS: [u8; CHUNK_BYTES as usize] = [0; CHUNK_BYTES as usize];
+    static ZEROS: [u8; 4096] = [0; 4096];
     let mut left = n_bytes;
     while left > 0 {
-        let part = left.min(CHUNK_BYTES);
-        hasher.update(&ZEROS[..usize::try_from(part).expect("at most a chunk")]);
-        left -= part;
+        let part = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
+        hasher.update(&ZEROS[..part]);
+        left -= part as u64;
     }
     hasher
 }

@@ -56,7 +56,8 @@ impl Files {
             "<section>\n<h2>Files</h2>\n<p class=\"about\">Whose content was read, or that were ",
         );
         page.raw("changed or denied. Folders show the sums of what is in them.</p>\n<div class=\"files\">\n");
-        let open: Vec<&str> = header.mounts.iter().map(|mount| mount.guest.as_str()).collect();
+        let mounts = header.mounts.iter().map(|mount| mount.guest.as_str());
+        let open: Vec<&str> = mounts.chain(header.cwd.as_deref()).collect();
         let mut left = MAX_SHOWN;
         for (name, entry) in &self.0.below {
             entry.write(page, name, &format!("/{name}"), &open, &mut left);
@@ -113,7 +114,7 @@ impl Entry {
             page.raw("</div>\n");
             return;
         }
-        let is_open = open.iter().any(|mount| *mount == path);
+        let is_open = open.contains(&path);
         page.raw(if is_open { "<details open><summary>" } else { "<details><summary>" });
         self.line(page, name, "/");
         page.raw("</summary>\n");

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 pub(super) struct Folder {
     bulk: PathBuf,
     names: Vec<Names>,
-    _folder: TempDir,
+    _kept: TempDir,
 }
 
 /// The path of a file, where it is renamed to, and one where nothing is.
@@ -40,7 +40,7 @@ impl Folder {
         }
         let bulk = folder.path().join("bulk");
         File::create(&bulk)?.write_all(&vec![b'x'; BULK_BYTES])?;
-        Ok(Self { bulk, names, _folder: folder })
+        Ok(Self { bulk, names, _kept: folder })
     }
 
     /// Does some work as often as it is to be repeated.
