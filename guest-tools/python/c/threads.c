@@ -84,7 +84,14 @@ static int wait_for(const void *address, int64_t timeout_ns) {
     n_waiting--;
     return e;
 }
-int pthread_cond_wait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex) { return wait_for(cond, -1); }
+/* Who gives the interpreter's lock up waits until another thread has taken it; but the one that could have gone on
+ * may find that it has to wait itself, and then nobody would. Nothing is lost by looking again. */
+enum { LOOK_AGAIN_NS = 1000000 };
+int pthread_cond_wait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex) {
+    int is_switch = cond == &PyInterpreterState_Main()->ceval.gil->switch_cond;
+    int e = wait_for(cond, is_switch ? LOOK_AGAIN_NS : -1);
+    return is_switch ? 0 : e;
+}
 int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
                            const struct timespec *restrict end) {
     struct timespec now;
