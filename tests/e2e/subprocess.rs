@@ -1,4 +1,4 @@
-//! Children and threads of Python: the same cases natively and in a sandbox.
+//! Children, threads and sockets of Python: the same cases natively and in a sandbox.
 
 use crate::{PLAYPEN, folder};
 use playpen_e2e::program::Program;
@@ -12,6 +12,11 @@ fn children_do_the_same_as_natively() {
 #[test]
 fn threads_do_the_same_as_natively() {
     check(include_str!("../cases/thread_cases.py"), 35);
+}
+
+#[test]
+fn servers_and_clients_do_the_same_as_natively() {
+    check(include_str!("../cases/socket_cases.py"), 15);
 }
 
 /// Compares what cases come to; there are at least `n_cases`, and a run that breaks off shows fewer.

@@ -12,8 +12,12 @@ HOSTNAME = "playpen"
 
 
 def before_imports():
-    """What modules look at when they are imported: Linux numbers threads as it numbers processes."""
+    """What modules look at when they are imported: the network, and threads numbered as processes are."""
+    import _sockets
     import _thread
+
+    _sockets.__name__ = "_socket"
+    sys.modules["_socket"] = _sockets
 
     def get_native_id():
         return os.getpid() + _thread.get_ident() - 1
@@ -25,7 +29,6 @@ def install():
     _errno()
     _os()
     _signal()
-    _socket()
     _time()
     _linux()
 
@@ -370,39 +373,6 @@ def _signal():
     for name, number in dict(SIGRTMIN=34, SIGRTMAX=64, SIGCLD=17).items():
         if not hasattr(signal, name):
             setattr(signal, name, number)
-
-
-def _socket():
-    import _socket as c
-    import socket
-
-    def gethostname():
-        return _hostname()
-
-    def inet_ntoa(packed, /):
-        packed = bytes(packed)
-        if len(packed) != 4:
-            raise OSError("packed IP wrong length")
-        return ".".join(map(str, packed))
-
-    def if_nameindex():
-        return [(1, "lo")]
-
-    def if_nametoindex(name, /):
-        if name != "lo":
-            raise OSError("no interface with this name")
-        return 1
-
-    def if_indextoname(index, /):
-        if index != 1:
-            _fail(errno.ENXIO)
-        return "lo"
-
-    for module in (socket, c):
-        _add(module, **{name: it for name, it in (
-            ("gethostname", gethostname), ("inet_ntoa", inet_ntoa), ("if_nameindex", if_nameindex),
-            ("if_nametoindex", if_nametoindex), ("if_indextoname", if_indextoname),
-        )})  # fmt: skip
 
 
 def _time():

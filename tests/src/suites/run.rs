@@ -123,7 +123,9 @@ impl Run {
 }
 
 fn arguments(package: &Package, without_options: bool) -> Vec<String> {
-    let common = ["-m", "pytest", "-p", "suite_report", "-p", "no:cacheprovider", "-q"];
+    // A file that cannot be collected costs its own tests, and not those of the others.
+    let all = "--continue-on-collection-errors";
+    let common = ["-m", "pytest", "-p", "suite_report", "-p", "no:cacheprovider", "-q", all];
     let mut args: Vec<String> = common.map(str::to_owned).into();
     if without_options {
         args.extend(["-o", "addopts=", "-o", "strict_config=false"].map(str::to_owned));
