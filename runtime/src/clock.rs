@@ -35,8 +35,9 @@ impl Clock {
         Self::Host { started: Instant::now() }
     }
 
-    pub(crate) fn start_virtual() -> Self {
-        Self::Virtual(Arc::default())
+    /// Starts a virtual clock, as if the sandbox had been there for a while.
+    pub(crate) fn start_virtual(ahead: Duration) -> Self {
+        Self::Virtual(Arc::new(AtomicU64::new(nanos(ahead))))
     }
 
     /// Returns a clock of the same kind for a fork; a virtual one goes on from where this stands.
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_virtual_clock_moves_by_being_read_and_by_being_moved() {
-        let clock = Clock::start_virtual();
+        let clock = Clock::start_virtual(Duration::ZERO);
         assert_eq!(clock.elapsed(), Duration::ZERO);
         assert_eq!(clock.wall_nanos(), VIRTUAL_START_NANOS + 10_000);
         assert_eq!(clock.clone().monotonic_nanos(), 20_000);

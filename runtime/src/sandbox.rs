@@ -23,6 +23,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, AtomicU64},
     },
+    time::Duration,
 };
 use thiserror::Error;
 
@@ -82,6 +83,8 @@ struct Settings {
     /// The programs that may be started, each with its module; all if none.
     programs: Option<BTreeMap<String, String>>,
     is_deterministic: bool,
+    /// How long after its usual start a virtual clock starts.
+    clock_ahead: Duration,
     network: NetworkMode,
 }
 
@@ -154,6 +157,14 @@ impl SandboxBuilder {
         self.seed(seed)
     }
 
+    /// Starts the virtual clock of a deterministic sandbox this long after the first second of 2026: for
+    /// finding out what depends on the time.
+    #[must_use]
+    pub fn clock_ahead(mut self, ahead: Duration) -> Self {
+        self.settings.clock_ahead = ahead;
+        self
+    }
+
     /// Sends the record of every access somewhere; without a sink only denials are counted.
     #[must_use]
     pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
@@ -191,8 +202,9 @@ impl SandboxBuilder {
         }
         self.settings.programs = self.only.take().map(|names| self.modules_of(names));
         let audit = Arc::new(AuditLog::new(self.sink, self.settings.level));
+        let Settings { is_deterministic, clock_ahead, .. } = self.settings;
         let clock =
-            if self.settings.is_deterministic { Clock::start_virtual() } else { Clock::start() };
+            if is_deterministic { Clock::start_virtual(clock_ahead) } else { Clock::start() };
         let vfs = Vfs::new(self.mounts, self.rules, Arc::clone(&audit), clock)?;
         Ok(Sandbox::new(self.engine, self.programs, vfs, audit, self.settings))
     }
@@ -297,6 +309,7 @@ impl Sandbox {
                 level: AuditLevel::All,
                 programs: None,
                 is_deterministic: false,
+                clock_ahead: Duration::ZERO,
                 network: NetworkMode::default(),
             },
             sink: None,
