@@ -28,8 +28,8 @@
 //!
 //! # Invariants
 //!
-//! * **No clock in a verdict.** Repeats are compared by outcome; the limit that an endless program
-//!   meets is one of computing. The wall clock only says [`Decision::Undecided`].
+//! * **No clock in a verdict.** Tests have a virtual clock, which starts at another time in each repeat; the
+//!   limit that an endless program meets is one of computing. The wall clock only says [`Decision::Undecided`].
 //! * **No history.** `.git/` is in no tree that is run.
 
 use playpen_runtime::Tree;

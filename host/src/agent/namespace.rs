@@ -4,7 +4,9 @@
 //! tree at [`WORKSPACE`], the rules of who works in it, and an environment that is the same on every
 //! machine.
 
-use playpen_runtime::{Limits, Mount, Sandbox, SandboxError, Tree, audit::AuditSink};
+use playpen_runtime::{
+    Limits, Mount, Sandbox, SandboxBuilder, SandboxError, Tree, audit::AuditSink,
+};
 use std::{sync::Arc, time::Duration};
 
 use super::role::{WORKSPACE, WritePolicy};
@@ -38,6 +40,8 @@ pub struct Perturbation {
     pub random_seed: u64,
     /// The seed of Python's hashes of texts, for images whose Python takes one.
     pub hash_seed: u32,
+    /// How long after the first second of 2026 the clock starts.
+    pub clock_ahead: Duration,
 }
 
 /// Builds a sandbox over `tree` in which `policy` holds.
@@ -51,10 +55,11 @@ pub fn open_sandbox(
     policy: &WritePolicy,
     audit: Option<Arc<dyn AuditSink>>,
 ) -> Result<Sandbox, SandboxError> {
-    open_perturbed(ctx, tree, policy, audit, Perturbation::default())
+    builder(ctx, tree, policy, audit, Perturbation::default()).build()
 }
 
-/// Builds a sandbox as [`open_sandbox`] does, with other seeds.
+/// Builds a sandbox as [`open_sandbox`] does, with other seeds and with a virtual clock, so that neither the
+/// machine's time nor its load changes what runs in it.
 ///
 /// # Errors
 ///
@@ -66,6 +71,18 @@ pub fn open_perturbed(
     audit: Option<Arc<dyn AuditSink>>,
     perturbation: Perturbation,
 ) -> Result<Sandbox, SandboxError> {
+    let Perturbation { random_seed, clock_ahead, .. } = perturbation;
+    let builder = builder(ctx, tree, policy, audit, perturbation);
+    builder.deterministic(random_seed).clock_ahead(clock_ahead).build()
+}
+
+fn builder(
+    ctx: &Context,
+    tree: Tree,
+    policy: &WritePolicy,
+    audit: Option<Arc<dyn AuditSink>>,
+    perturbation: Perturbation,
+) -> SandboxBuilder {
     let mut builder = Sandbox::builder(&ctx.engine, &ctx.image)
         .mount(Mount::tree(WORKSPACE, tree))
         .cwd(WORKSPACE)
@@ -80,7 +97,7 @@ pub fn open_perturbed(
     for (name, value) in ENVIRONMENT {
         builder = builder.env(name, value);
     }
-    builder.build()
+    builder
 }
 
 /// Returns the limits of one command that may take `wall`.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
+    time::Duration,
 };
 use tokio::task::JoinSet;
 
@@ -18,6 +19,10 @@ use crate::agent::{
     namespace::Perturbation,
     report::{CollectError, TestOutcome, TestResult},
 };
+
+/// How far after the usual start the clock of a repeat may start, in microseconds: some four years, so that
+/// weekdays, leap days and fractions of seconds differ.
+const MAX_AHEAD_US: u64 = 4 * 365 * 24 * 3_600 * 1_000_000;
 
 /// How a test came out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,7 +170,11 @@ impl Verifier {
         };
         let perturbation = match number {
             0 => Perturbation::default(),
-            _ => Perturbation { random_seed: drawn, hash_seed: seed },
+            _ => Perturbation {
+                random_seed: drawn,
+                hash_seed: seed,
+                clock_ahead: Duration::from_micros(drawn % MAX_AHEAD_US),
+            },
         };
         Manner { order, perturbation, is_disguised }
     }
