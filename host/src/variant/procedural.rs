@@ -1,8 +1,9 @@
 //! Bugs without a model: small changes of a finished project that some of its tests see.
 //!
 //! Candidates are taken function by function, so that bugs are spread over the project; they are screened in
-//! a warm process, and what is left is validated in fresh ones: once in each of two orders, the same tests
-//! must fail, others must go on passing, and nothing may be lost from the collection.
+//! a warm process, and what is left is validated in fresh ones: all tests in one order, then those that failed and
+//! some others in the opposite one. The same tests must fail, others must go on passing, and nothing may be lost
+//! from the collection.
 
 use futures_util::{StreamExt as _, stream};
 use playpen_runtime::Tree;
@@ -34,8 +35,12 @@ pub use combine::combine;
 /// The stage's name in progress events.
 pub(super) const STAGE: &str = "procedural";
 
-/// Mutants that are screened at a time, for each bug that is still wanted.
-const SCREENED_PER_BUG: usize = 3;
+/// Mutants that are screened at a time, in percent of the bugs that are still wanted: most of them are seen by a
+/// test, and what is screened in vain costs as well.
+const SCREENED_PERCENT: usize = 140;
+
+/// Tests beside the broken ones that are run in the second order.
+const MAX_AGAIN: usize = 20;
 
 /// Tests of a project, up to which all of them are run for each candidate, and not only those that run its
 /// lines.
@@ -277,7 +282,7 @@ impl Search<'_> {
     async fn work(&mut self, candidates: Vec<Mutant>) -> Result<(), VariantError> {
         let mut rest = candidates.as_slice();
         while !rest.is_empty() && self.bugs.len() < self.config.n_bugs {
-            let n_wanted = (self.config.n_bugs - self.bugs.len()) * SCREENED_PER_BUG;
+            let n_wanted = (self.config.n_bugs - self.bugs.len()) * SCREENED_PERCENT / 100;
             let (now, later) = rest.split_at(n_wanted.max(20).min(rest.len()));
             rest = later;
             let now: Vec<Mutant> =
@@ -362,23 +367,13 @@ async fn judge(
     let tree = changed(&baseline.suite.tree(), changes)?;
     let ids: BTreeSet<String> =
         changes.iter().flat_map(|mutant| mutant.tests.iter().cloned()).collect();
-    let first = baseline.suite.run(Some(&tree), &Selection::of(ids.clone(), 0)).await?;
-    if let Some(refusal) = flaw(&first, &ids) {
-        return Ok(Err(refusal));
-    }
-    if failing(&first, &ids).is_empty() {
-        return Ok(Err(Refusal::NothingLeft));
-    }
     // What a test remembers for another one is seen by no trace: where it is cheap, all tests are run.
     let all = if baseline.ids.len() <= MAX_CHEAP_TESTS { &baseline.ids } else { &ids };
-    let second = baseline.suite.run(Some(&tree), &Selection::of(all.clone(), 1)).await?;
-    if let Some(refusal) = flaw(&second, all) {
+    let first = baseline.suite.run(Some(&tree), &Selection::of(all.clone(), 1)).await?;
+    if let Some(refusal) = flaw(&first, all) {
         return Ok(Err(refusal));
     }
-    let broken = failing(&second, all);
-    if !failing(&first, &ids).iter().eq(broken.intersection(&ids)) {
-        return Ok(Err(Refusal::Unstable));
-    }
+    let broken = failing(&first, all);
     let pass_to_pass: BTreeSet<String> = baseline.ids.difference(&broken).cloned().collect();
     if broken.is_empty() || pass_to_pass.is_empty() {
         return Ok(Err(Refusal::NothingLeft));
@@ -388,8 +383,18 @@ async fn judge(
     if share > max_broken {
         return Ok(Err(Refusal::BreaksTooMuch));
     }
+    // The other way round: those that fail, and some that run the changed lines and do not.
+    let beside = ids.difference(&broken).take(MAX_AGAIN);
+    let again: BTreeSet<String> = broken.iter().chain(beside).cloned().collect();
+    let second = baseline.suite.run(Some(&tree), &Selection::of(again.clone(), 0)).await?;
+    if let Some(refusal) = flaw(&second, &again) {
+        return Ok(Err(refusal));
+    }
+    if failing(&second, &again) != broken {
+        return Ok(Err(Refusal::Unstable));
+    }
     let places = changes.iter().map(|mutant| (mutant.path.clone(), mutant.site.clone())).collect();
-    let failures = failures(&second, &broken);
+    let failures = failures(&first, &broken);
     Ok(Ok(Bug { places, tree, fail_to_pass: broken, pass_to_pass, failures }))
 }
 
