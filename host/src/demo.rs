@@ -22,10 +22,20 @@ use crate::{
     context::Context,
     mock_model::{Script, ScriptError, ScriptServer, ServeError, Tally},
     model::{ClientConfig, ClientError, OpenAiClient, RetryPolicy},
+    mutation::MutationConfig,
     progress::ProgressSink,
     prompt::Prompts,
     propose::{ProposeConfig, ProposeError, ProposeReport, ProposeStep, propose},
     rollout::{RolloutConfig, RolloutError, RolloutReport, TaskState, rollout},
+    variant::{
+        VariantError,
+        commit0::Commit0,
+        desk::VariantConfig,
+        source::Source,
+        stage::{self, Variant, VariantRefusal},
+        swe::Swe,
+        swt::Swt,
+    },
 };
 use count::Counting;
 use include_dir::{Dir, include_dir};
@@ -44,6 +54,8 @@ use tokio::time::Instant;
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/demo");
 /// The model's name in the script.
 const MODEL: &str = "demo";
+/// Mutants that are tried for one task: enough to see which tests are weak.
+const MAX_MUTANTS: usize = 24;
 /// The name of the run, so that its folder is the same each time.
 const RUN_ID: &str = "demo";
 
@@ -66,6 +78,23 @@ pub struct DemoReport {
     pub n_repairs: u64,
     /// Tests of the finished project.
     pub n_tests: usize,
+    /// What was made of the finished project besides.
+    pub variants: Vec<VariantRow>,
+}
+
+/// What came of a variant of the finished project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VariantRow {
+    /// The variant.
+    pub variant: String,
+    /// What it was made from.
+    pub item: String,
+    /// Whether a trajectory is kept.
+    pub is_kept: bool,
+    /// Attempts of agents.
+    pub n_attempts: u32,
+    /// Kinds of the reasons for which attempts were refused, in order.
+    pub refused: Vec<String>,
 }
 
 /// A line of the table.
@@ -116,6 +145,9 @@ pub enum DemoError {
     /// The rollout failed.
     #[error("failed to work on the demo's project")]
     Rollout(#[from] RolloutError),
+    /// A variant could not be made.
+    #[error("failed to make a variant of the demo's project")]
+    Variant(#[from] VariantError),
 }
 
 impl DemoError {
@@ -127,6 +159,7 @@ impl DemoError {
             }
             Self::Propose(error) => error.hint().map(str::to_owned),
             Self::Rollout(error) => error.hint(),
+            Self::Variant(error) => error.hint(),
             Self::Script(_) | Self::Serve(_) | Self::Client(_) => None,
         }
     }
@@ -174,8 +207,8 @@ pub async fn run_demo(
     let counting = Counting::new(events);
     let worked = work(&ctx, &projects_dir, &runs_dir, &counting).await;
     let tally = server.stop().await;
-    let (proposed, rolled_out) = worked?;
-    Ok(report(&proposed, &rolled_out, &counting, &tally))
+    let (proposed, rolled_out, variants) = worked?;
+    Ok(DemoReport { variants, ..report(&proposed, &rolled_out, &counting, &tally) })
 }
 
 /// Reads the script of the demo.
@@ -198,24 +231,67 @@ fn client(url: &str) -> Result<OpenAiClient, ClientError> {
     })
 }
 
-/// Runs both halves of the pipeline.
+/// Runs both halves of the pipeline, and the variants.
 async fn work(
     ctx: &Context,
     projects_dir: &Path,
     runs_dir: &Path,
     counting: &Counting<'_>,
-) -> Result<(Timed<ProposeReport>, RolloutReport), DemoError> {
+) -> Result<(Timed<ProposeReport>, RolloutReport, Vec<VariantRow>), DemoError> {
     let started = Instant::now();
-    let config = ProposeConfig { n_tasks: 6, ..ProposeConfig::new(projects_dir, MODEL) };
+    let config = ProposeConfig { n_tasks: 8, ..ProposeConfig::new(projects_dir, MODEL) };
     let proposed = propose(ctx, &config, ProposeStep::All, counting).await?;
     let proposed = Timed { value: proposed, elapsed: started.elapsed() };
     let repo = &proposed.value.projects[0].path;
     let config = RolloutConfig {
         run_id: Some(RUN_ID.to_owned()),
+        mutation: Some(MutationConfig { max_mutants: MAX_MUTANTS, ..MutationConfig::default() }),
         ..RolloutConfig::new(repo, runs_dir, MODEL)
     };
     let rolled_out = rollout(ctx, &config, counting).await?;
-    Ok((proposed, rolled_out))
+    let variants = if rolled_out.n_solved() == rolled_out.tasks.len() {
+        make_variants(ctx, &config, &rolled_out.run_folder, counting).await?
+    } else {
+        vec![]
+    };
+    Ok((proposed, rolled_out, variants))
+}
+
+/// Makes the variants that are recorded.
+async fn make_variants(
+    ctx: &Context,
+    config: &RolloutConfig,
+    run_folder: &Path,
+    counting: &Counting<'_>,
+) -> Result<Vec<VariantRow>, DemoError> {
+    let source = Source::load(run_folder)?;
+    let commit0 = Commit0 { n_iterations: 2 };
+    let recorded: [(&dyn Variant, Option<&str>); 3] =
+        [(&Swe, Some("1.1.2")), (&Swt, Some("2.3.1")), (&commit0, None)];
+    let mut rows = vec![];
+    for (variant, task) in recorded {
+        let tasks = task.iter().map(|task| task.parse().expect("it is a number")).collect();
+        let config = VariantConfig {
+            model_name: MODEL.to_owned(),
+            temperature: None,
+            max_tokens: None,
+            seed: None,
+            budget: config.implementer.clone(),
+            tasks,
+            max_bugs: 3,
+            max_attempts: 2,
+            verify: config.verify,
+        };
+        let report = stage::make(ctx, &config, &source, variant, counting).await?;
+        rows.extend(report.items.iter().map(|(item, outcome)| VariantRow {
+            variant: report.variant.to_owned(),
+            item: item.clone(),
+            is_kept: outcome.kept,
+            n_attempts: outcome.n_attempts,
+            refused: outcome.refused.iter().map(VariantRefusal::name).collect(),
+        }));
+    }
+    Ok(rows)
 }
 
 /// A result and how long it took.
@@ -256,6 +332,7 @@ fn report(
         n_faults: tally.entries.iter().map(|entry| entry.n_faults).sum(),
         n_repairs: counting.n_repairs(),
         n_tests: rolled_out.n_tests,
+        variants: vec![],
     }
 }
 

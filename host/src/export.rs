@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::record::{write_file, write_json};
+use crate::record::{json_line, write_file, write_json};
 
 mod attempts;
 mod card;
@@ -139,8 +139,7 @@ struct Made {
 
 impl Made {
     fn push(&mut self, file: &str, example: &impl Serialize) {
-        let line = serde_json::to_string(example).expect("texts and numbers are JSON");
-        self.lines.entry(file.to_owned()).or_default().push(line);
+        self.lines.entry(file.to_owned()).or_default().push(json_line(example));
     }
 
     fn drop(&mut self, what: impl Into<String>, why: impl Into<String>) {

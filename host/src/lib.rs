@@ -26,6 +26,7 @@ pub mod export;
 pub mod git;
 pub mod mock_model;
 pub mod model;
+pub mod mutation;
 pub mod policy;
 pub mod printer;
 pub mod progress;

@@ -33,7 +33,7 @@ pub use verification::{
     LoadedClaim, StoredClaim, StoredVerification, VERIFICATION_FILE, find_verifications,
     read_verification, store_of,
 };
-pub use write::{write_file, write_json};
+pub use write::{json_line, write_file, write_json};
 
 /// The version of the layout. A reader refuses a run of a later one.
 pub const FORMAT_VERSION: u32 = 1;

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use crate::{
     agent::AgentBudget,
     context::Context,
+    mutation::MutationConfig,
     progress::{Progress, ProgressSink},
     project::{Task, TaskGraph, TaskNumber},
     record::{FORMAT_VERSION, RunRecord},
@@ -41,6 +42,7 @@ pub(crate) mod git;
 mod project;
 pub(crate) mod prompts;
 mod report;
+mod strength;
 mod task;
 
 pub use error::RolloutError;
@@ -78,12 +80,14 @@ pub struct RolloutConfig {
     pub max_implementation_attempts: u32,
     /// How thoroughly an attempt is verified.
     pub verify: VerifySettings,
+    /// How new tests are measured; they are not if absent.
+    pub mutation: Option<MutationConfig>,
 }
 
 impl RolloutConfig {
     /// Makes a configuration with the usual bounds: for each attempt 100 calls to the model, 2 million
     /// tokens and 30 minutes, 60 seconds and 16,000 characters for each tool call; 2 attempts at the
-    /// tests of a task, 2 at its implementation for each; the usual settings of the verifier.
+    /// tests of a task, 2 at its implementation for each; the usual settings of the verifier and of mutants.
     pub fn new(repo: &Path, runtime_folder: &Path, model_name: &str) -> RolloutConfig {
         let budget = AgentBudget {
             steps: 100,
@@ -105,6 +109,7 @@ impl RolloutConfig {
             max_test_attempts: 2,
             max_implementation_attempts: 2,
             verify: VerifySettings::default(),
+            mutation: Some(MutationConfig::default()),
         }
     }
 }
@@ -253,6 +258,7 @@ impl Work<'_> {
             max_test_attempts: self.config.max_test_attempts,
             max_implementation_attempts: self.config.max_implementation_attempts,
             verify: VerifyInfo::new(self.config.verify),
+            mutation: self.config.mutation.map(MutationInfo::new),
             tasks: self.project.order.iter().map(ToString::to_string).collect(),
         }
     }
@@ -319,6 +325,7 @@ struct RunInfo<'a> {
     max_test_attempts: u32,
     max_implementation_attempts: u32,
     verify: VerifyInfo,
+    mutation: Option<MutationInfo>,
     tasks: Vec<String>,
 }
 
@@ -361,6 +368,19 @@ impl VerifyInfo {
             wall_s: settings.limits.wall.as_secs(),
             nonce: settings.nonce,
         }
+    }
+}
+
+/// How tests are measured, as `run.json` holds it.
+#[derive(Debug, Serialize)]
+struct MutationInfo {
+    min_percent: u32,
+    max_mutants: usize,
+}
+
+impl MutationInfo {
+    fn new(config: MutationConfig) -> MutationInfo {
+        MutationInfo { min_percent: config.min_percent, max_mutants: config.max_mutants }
     }
 }
 

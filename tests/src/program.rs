@@ -164,6 +164,27 @@ impl Program {
         }
     }
 
+    /// Runs the program until something is so, and kills it then as the system would: without a word.
+    /// Returns whether it was still running.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it cannot be started or if its time is over before: the test cannot go on.
+    #[track_caller]
+    pub fn kill_when(mut self, is_so: impl Fn() -> bool) -> bool {
+        self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let started = Instant::now();
+        let mut child = self.command.spawn().expect("the program can be started");
+        while !is_so() && matches!(child.try_wait(), Ok(None)) {
+            assert!(started.elapsed() <= self.deadline, "what was waited for did not come");
+            thread::sleep(POLL);
+        }
+        let was_running = matches!(child.try_wait(), Ok(None));
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        was_running
+    }
+
     /// Runs the program; `None` if it had to be killed.
     ///
     /// # Errors

@@ -64,6 +64,19 @@ fn print(session: &Session, report: &DemoReport) {
         table.add_row(row(line));
     });
     printer.result(table);
+    let mut variants = super::table::table(["variant", "of", "kept", "attempts", "refused"]);
+    for row in &report.variants {
+        variants.add_row([
+            row.variant.clone(),
+            row.item.clone(),
+            if row.is_kept { "yes" } else { "no" }.to_owned(),
+            row.n_attempts.to_string(),
+            row.refused.join(", "),
+        ]);
+    }
+    if !report.variants.is_empty() {
+        printer.result(variants);
+    }
     printer.result(format_args!(
         "{} of {} tasks solved with {} tests. {} injected faults survived, {} broken answers asked for again.",
         report.n_solved(),

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     agent::AgentBudget,
     context::Context,
+    mutation::MutationConfig,
     rollout::{self, LoadedProject, RolloutConfig, RolloutReport, TaskReport, TaskState},
     variant::{commit0::Commit0, source::Source, stage::Variant, swe::Swe, swt::Swt},
 };
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
 /// Let agents work on the tasks of a project, and keep what is verified
 ///
 /// For each task one agent writes tests, which must fail for the right reason, and another
-/// implements, until the tests pass and all earlier ones still do. Each accepted step is a commit in
+/// implements, until the tests pass and all earlier ones still do. Tests that notice too few small changes of
+/// the implementation are made stronger once. Each accepted step is a commit in
 /// the repository of the run; the project's own folder is not changed. Every attempt leaves its
 /// trajectory (ATIF), its audit record and the verdict of each gate.
 ///
@@ -49,6 +51,14 @@ pub(super) struct RolloutArgs {
     /// Tokens that one attempt may spend
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     max_agent_tokens: u64,
+
+    /// Part of small changes of an implementation that its tests must notice, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=100))]
+    min_mutation_score: u32,
+
+    /// Small changes that are tried for one task; 0 to measure no tests
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    max_mutants: usize,
 
     /// Afterwards, put bugs into the finished code and have them repaired from a report
     #[arg(long)]
@@ -83,6 +93,11 @@ impl RolloutArgs {
             implementer: self.budget(&config.implementer),
             max_test_attempts: self.max_test_attempts,
             max_implementation_attempts: self.max_implementation_attempts,
+            mutation: (self.max_mutants > 0).then(|| MutationConfig {
+                min_percent: self.min_mutation_score,
+                max_mutants: self.max_mutants,
+                ..MutationConfig::default()
+            }),
             ..config
         }
     }
@@ -124,7 +139,7 @@ async fn variants(
         return Ok(());
     }
     let source = Source::load(&report.run_folder)?;
-    let config = variant_config(config, args.variants, &args.model);
+    let config = variant_config(config, &args.variants, &args.model);
     make_variants(session, ctx, &config, &source, &wanted).await?;
     Ok(())
 }
@@ -137,7 +152,8 @@ fn print(session: &Session, report: &RolloutReport) {
         printer.json_line(&line);
         return;
     }
-    let mut table = table(["task", "title", "state", "tests", "attempts (tests + code)"]);
+    let mut table =
+        table(["task", "title", "state", "tests", "mutants noticed", "attempts (tests + code)"]);
     for task in &report.tasks {
         table.add_row(row(task));
     }
@@ -156,7 +172,7 @@ fn print(session: &Session, report: &RolloutReport) {
     printer.status(format_args!("records and trajectories: {}", report.run_folder.display()));
 }
 
-fn row(task: &TaskReport) -> [String; 5] {
+fn row(task: &TaskReport) -> [String; 6] {
     let state = match &task.state {
         TaskState::Solved => "solved".to_owned(),
         TaskState::Unsolved { reasons } => format!("unsolved: {}", reasons.join("; ")),
@@ -167,6 +183,9 @@ fn row(task: &TaskReport) -> [String; 5] {
         task.title.clone(),
         state,
         task.tests.len().to_string(),
+        task.mutation
+            .map(|score| format!("{}/{}", score.n_killed, score.n_mutants))
+            .unwrap_or_default(),
         format!("{} + {}", task.n_test_attempts, task.n_implementation_attempts),
     ]
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     context::Context,
+    project::TaskNumber,
     rollout::RolloutConfig,
     variant::{
         commit0::Commit0,
@@ -92,8 +93,12 @@ struct RunArgs {
 }
 
 /// How far work on variants may go.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct VariantLimits {
+    /// Task that is worked on; may be repeated [default: all that are solved]
+    #[arg(long = "task", value_name = "NUMBER")]
+    tasks: Vec<TaskNumber>,
+
     /// Bugs that are tried for one task
     #[arg(long, value_name = "N", default_value_t = 3)]
     max_bugs: u32,
@@ -196,14 +201,14 @@ async fn variants(
     let source = Source::load(&args.runtime_folder)?;
     let ctx = args.model.context(session).await?;
     let usual = RolloutConfig::new(&args.runtime_folder, &args.runtime_folder, &name);
-    let config = variant_config(&usual, args.limits, &args.model);
+    let config = variant_config(&usual, &args.limits, &args.model);
     make_variants(session, &ctx, &config, &source, wanted).await
 }
 
 /// Returns how variants are worked on beside a rollout with `usual`.
 pub(super) fn variant_config(
     usual: &RolloutConfig,
-    limits: VariantLimits,
+    limits: &VariantLimits,
     model: &ModelArgs,
 ) -> VariantConfig {
     VariantConfig {
@@ -212,6 +217,7 @@ pub(super) fn variant_config(
         max_tokens: model.max_tokens,
         seed: usual.seed,
         budget: usual.implementer.clone(),
+        tasks: limits.tasks.iter().copied().collect(),
         max_bugs: limits.max_bugs,
         max_attempts: limits.max_attempts,
         verify: usual.verify,

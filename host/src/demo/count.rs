@@ -112,5 +112,6 @@ impl Counts {
 
 /// Tells whether a stage belongs to the rollout: to an agent that works on a task.
 fn is_rollout(stage: &str) -> bool {
-    stage != SETUP && !ASKING.contains(&stage)
+    // Stages of variants are called `VARIANT.ROLE`.
+    stage != SETUP && !ASKING.contains(&stage) && !stage.contains('.')
 }

@@ -67,6 +67,20 @@ impl AttemptRecord {
         write_file(&self.path.join("patch.diff"), unified_diff(before, after).as_bytes())
     }
 
+    /// Writes `mutation.json`, and how long it took into a file beside it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be written.
+    pub fn write_mutation(
+        &self,
+        mutation: &impl Serialize,
+        times: &impl Serialize,
+    ) -> Result<(), RecordError> {
+        write_json(&self.path.join("mutation.times.json"), times)?;
+        write_json(&self.path.join("mutation.json"), mutation)
+    }
+
     /// Writes `audit.jsonl`, and with it `times.json`: when each event happened, and how long the
     /// attempt took.
     ///

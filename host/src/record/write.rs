@@ -33,6 +33,25 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RecordError
     write_file(path, &data)
 }
 
+/// Returns a value as JSON on one line, as every reader of lines takes it: Python's `splitlines` ends a line at
+/// more characters than JSON escapes.
+pub fn json_line(value: &impl Serialize) -> String {
+    let line = serde_json::to_string(value).expect("texts and numbers are JSON");
+    let ends_a_line = ['\u{85}', '\u{2028}', '\u{2029}'];
+    if !line.contains(ends_a_line) {
+        return line;
+    }
+    // They can stand in texts only, where an escape means the same.
+    line.chars().fold(String::new(), |mut escaped, c| {
+        if ends_a_line.contains(&c) {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+        escaped
+    })
+}
+
 fn try_write(path: &Path, data: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = NamedTempFile::new_in(folder)?;
@@ -55,7 +74,18 @@ fn readable_by_all(file: &std::fs::File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{write_file, write_json};
+    use super::{json_line, write_file, write_json};
+
+    #[test]
+    fn a_line_is_one_line_for_everybody() {
+        let line = json_line(&"a\u{85}b\u{2028}c\u{2029}d\u{b}e\u{c}f\u{1c}g\nh\u{e9}");
+        assert!(
+            line.chars().all(|c| !c.is_control() && !['\u{2028}', '\u{2029}'].contains(&c)),
+            "{line}"
+        );
+        let read: String = serde_json::from_str(&line).unwrap();
+        assert_eq!(read, "a\u{85}b\u{2028}c\u{2029}d\u{b}e\u{c}f\u{1c}g\nh\u{e9}");
+    }
 
     #[test]
     fn nothing_is_left_beside_the_file() {

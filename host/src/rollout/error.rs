@@ -5,7 +5,8 @@ use thiserror::Error;
 
 use super::project::ProjectError;
 use crate::{
-    model::ModelError, prompt::PromptError, record::RecordError, verify::check::CheckError,
+    model::ModelError, prompt::PromptError, record::RecordError, variant::VariantError,
+    verify::check::CheckError,
 };
 
 /// Why [`rollout`](super::rollout) stopped before its end. A task that is not solved is none of these.
@@ -50,6 +51,15 @@ pub enum RolloutError {
         /// What went wrong.
         #[source]
         source: ModelError,
+    },
+    /// Tests could not be measured.
+    #[error("failed to try mutants for task `{task}`")]
+    Mutation {
+        /// The task.
+        task: String,
+        /// What went wrong.
+        #[source]
+        source: Box<VariantError>,
     },
     /// The tests that the project has already do not pass.
     #[error("the tests that the project begins with do not pass: {summary}")]

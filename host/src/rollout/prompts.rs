@@ -67,6 +67,8 @@ pub(crate) struct TestWriterPrompt {
     pub(crate) test_path: String,
     /// The document that describes them, if there is one.
     pub(crate) document_path: Option<String>,
+    /// Whether tests are there that say too little.
+    pub(crate) is_strengthening: bool,
 }
 
 /// Variables of `rollout/implementer`.
@@ -114,6 +116,7 @@ impl Messages {
         task: &Task,
         budget: &AgentBudget,
         reasons: &[Reason],
+        is_strengthening: bool,
     ) -> Result<Messages, PromptError> {
         let document_path = task.number.document_path();
         let variables = TestWriterPrompt {
@@ -121,6 +124,7 @@ impl Messages {
             code_tests: task.code_tests.iter().map(prompt_test).collect(),
             test_path: task.number.test_path(),
             document_path: project.tree.exists(&document_path).then_some(document_path),
+            is_strengthening,
         };
         Messages::render(prompts, "rollout/test-writer", &variables)
     }
@@ -208,6 +212,7 @@ pub(crate) mod samples {
             ],
             test_path: "tests/test_1_1_2.py".to_owned(),
             document_path: Some("tests/1.1.2.md".to_owned()),
+            is_strengthening: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
 
-use crate::model::Usage;
+use crate::{model::Usage, mutation::Score};
 
 /// What came of a rollout.
 #[derive(Clone, Debug, Serialize)]
@@ -67,6 +67,9 @@ pub struct TaskReport {
     pub n_implementation_attempts: u32,
     /// The ids of its tests, if it was solved.
     pub tests: Vec<String>,
+    /// How many mutants of the implementation its tests noticed, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutation: Option<Score>,
     /// Visual tests of the task, which are kept and not run.
     pub unsupported_visual_tests: Vec<String>,
 }

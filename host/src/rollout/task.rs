@@ -10,6 +10,8 @@
 //!        └──────────── reasons, when the implementation was tried often enough
 //! ```
 //!
+//! Once an implementation is accepted, the tests are measured by mutants (`strength.rs`).
+//!
 //! Every attempt starts from the same tree as the one before: what a refused attempt left is not
 //! carried on, its reasons are.
 
@@ -26,34 +28,39 @@ use super::{
 };
 use crate::{
     agent::{AgentRole, WritePolicy},
+    mutation::Score,
     project::Task,
     record::StoredClaim,
-    verify::{FrozenTests, Solution, Suite, Verifier, Wanted, gate::Reason},
+    verify::{FrozenTests, Solution, Suite, Verifier, Wanted, gate::Reason, merge::merge},
 };
 
 /// Tests as they were accepted.
 #[derive(Debug)]
-struct AcceptedTests {
+pub(super) struct AcceptedTests {
     /// The tree with the tests, committed.
-    tree: Tree,
-    frozen: FrozenTests,
+    pub(super) tree: Tree,
+    pub(super) frozen: FrozenTests,
 }
 
 /// An implementation as it was accepted.
 #[derive(Debug)]
-struct Accepted {
+pub(super) struct Accepted {
     /// The tree with the implementation, committed.
-    tree: Tree,
+    pub(super) tree: Tree,
     /// The ids of the task's tests, all of them known by now.
-    ids: BTreeSet<String>,
+    pub(super) ids: BTreeSet<String>,
 }
 
 /// What the attempts at a task have led to so far.
 #[derive(Debug, Default)]
-struct Tries {
+pub(super) struct Tries {
     n_test_attempts: u32,
     n_implementation_attempts: u32,
-    reasons: Vec<Reason>,
+    /// How often the tests were measured.
+    pub(super) n_measurements: u32,
+    /// What the last measurement said.
+    pub(super) score: Option<Score>,
+    pub(super) reasons: Vec<Reason>,
 }
 
 impl Work<'_> {
@@ -61,8 +68,9 @@ impl Work<'_> {
     pub(super) async fn solve(&mut self, task: &Task) -> Result<TaskReport, RolloutError> {
         let mut tries = Tries::default();
         while tries.n_test_attempts < self.config.max_test_attempts {
-            let Some(tests) = self.write_tests(task, &mut tries).await? else { continue };
-            if let Some(accepted) = self.implement(task, &tests, &mut tries).await? {
+            let Some(tests) = self.write_tests(task, &mut tries, None).await? else { continue };
+            let Some(accepted) = self.implement(task, &tests, &mut tries).await? else { continue };
+            if let Some(accepted) = self.strengthened(task, &tests, accepted, &mut tries).await? {
                 self.tree = accepted.tree;
                 self.n_commits += 2;
                 self.earlier.extend(accepted.ids.iter().cloned());
@@ -75,11 +83,12 @@ impl Work<'_> {
         Ok(task_report(task, &tries, TaskState::Unsolved { reasons }, vec![]))
     }
 
-    /// Has the tests of a task written once, and judges them.
-    async fn write_tests(
+    /// Has the tests of a task written once, or weak ones made stronger, and judges them.
+    pub(super) async fn write_tests(
         &mut self,
         task: &Task,
         tries: &mut Tries,
+        weak: Option<&AcceptedTests>,
     ) -> Result<Option<AcceptedTests>, RolloutError> {
         tries.n_test_attempts += 1;
         let base = self.tree.clone();
@@ -87,19 +96,26 @@ impl Work<'_> {
         let policy = AgentRole::TestWriter.policy().freeze(there.iter().map(String::as_str));
         let budget = &self.config.test_writer;
         let prompts = &self.ctx.prompts;
-        let messages = Messages::test_writer(prompts, self.project, task, budget, &tries.reasons)?;
+        let messages = Messages::test_writer(
+            prompts,
+            self.project,
+            task,
+            budget,
+            &tries.reasons,
+            weak.is_some(),
+        )?;
         let order = Order {
             role: AgentRole::TestWriter,
             task: task.number,
             attempt: tries.n_test_attempts,
-            tree: &base,
+            tree: weak.map_or(&base, |tests| &tests.tree),
             policy: policy.clone(),
             budget,
             messages,
         };
         let handed_in = self.run_attempt(order).await?;
         let judged = self.judge_tests(task, &handed_in, &base, &policy).await?;
-        let tree = handed_in.merged.tree.clone();
+        let tree = merge(&base, &handed_in.result, &policy).tree;
         let frozen = judged.as_ref().map(|judged| judged.verified.record.frozen.clone());
         let frozen = frozen.unwrap_or_default();
         tries.reasons = self.close_attempt(handed_in, judged.as_ref())?;
@@ -136,7 +152,7 @@ impl Work<'_> {
     }
 
     /// Has a task implemented against accepted tests, as often as is allowed.
-    async fn implement(
+    pub(super) async fn implement(
         &mut self,
         task: &Task,
         tests: &AcceptedTests,
@@ -240,6 +256,7 @@ fn task_report(task: &Task, tries: &Tries, state: TaskState, tests: Vec<String>)
         n_test_attempts: tries.n_test_attempts,
         n_implementation_attempts: tries.n_implementation_attempts,
         tests,
+        mutation: tries.score,
         unsupported_visual_tests: task.visual_tests.iter().map(|test| test.name.clone()).collect(),
     }
 }

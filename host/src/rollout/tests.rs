@@ -341,3 +341,62 @@ async fn what_an_implementer_may_try_is_refused() {
         assert_eq!(refused, Some(reason), "{command}: {gates:?}");
     }
 }
+
+/// Tests that pass on nearly anything.
+const WEAK_TESTS: &str = "from calc.total import total\n\n\n\
+def test_number():\n    assert isinstance(total([]), int)\n";
+
+/// An implementation with much in it that can be changed.
+const TOTAL_IN_STEPS: &str = "def total(numbers):\n    result, n = 0, 0\n    \
+while n < len(numbers):\n        result = result + numbers[n]\n        n = n + 1\n    return result\n";
+
+/// Lets one task be solved with tests that say too little at first, and in the end if `stays_weak`.
+async fn rollout_with_weak_tests(
+    stays_weak: bool,
+) -> Option<(RolloutReport, TempDir, Arc<ScriptedModel>)> {
+    let weak = move |purpose: &Purpose| {
+        let text = if purpose.attempt == 1 || stays_weak { WEAK_TESTS } else { TOTAL_TESTS };
+        let answers = match (purpose.stage.as_str(), purpose.task.as_deref()) {
+            ("test_writer", Some("1.2.1")) => [create("tests/test_1_2_1.py", text)],
+            ("implementer", Some("1.2.1")) => [create("calc/total.py", TOTAL_IN_STEPS)],
+            _ => return Ok(script(purpose)),
+        };
+        Ok(answers.get(purpose.turn as usize - 1).cloned().unwrap_or_else(finish))
+    };
+    let model = Arc::new(ScriptedModel::new(weak));
+    let ctx = context(model.clone())?;
+    let (repo, folder) = (project(), tempfile::tempdir().unwrap());
+    let config = RolloutConfig::new(repo.path(), folder.path(), "scripted");
+    Some((rollout(&ctx, &config, &Silent).await.unwrap(), folder, model))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weak_tests_are_made_stronger_once() {
+    let Some((report, _folder, model)) = rollout_with_weak_tests(false).await else { return };
+    let run = report.run_folder.join("tasks/1.2.1");
+    let task = &report.tasks[3];
+    assert_eq!(task.state, TaskState::Solved);
+    assert_eq!((task.n_test_attempts, task.n_implementation_attempts), (2, 1));
+    let [first, second] =
+        ["mutation-1", "mutation-2"].map(|name| read_json(run.join(name).join("mutation.json")));
+    assert_eq!(first["verdict"]["passed"], false, "{first:#}");
+    assert_eq!(first["verdict"]["reasons"][0]["reason"], "weak_tests");
+    assert_eq!(second["verdict"]["passed"], true, "{second:#}");
+    assert!(run.join("mutation-1/verification.json").exists());
+    let told = model.requests().into_iter().find(|(purpose, _)| {
+        purpose.task.as_deref() == Some("1.2.1") && purpose.attempt == 2 && purpose.turn == 1
+    });
+    let text = told.unwrap().1.messages[1].content.clone().unwrap();
+    assert!(
+        text.contains("## Tests that say too little") && text.contains("no test notices when"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_whose_tests_stay_weak_is_not_solved() {
+    let Some((report, _folder, _)) = rollout_with_weak_tests(true).await else { return };
+    let TaskState::Unsolved { reasons } = &report.tasks[3].state else { panic!("{report:#?}") };
+    assert!(reasons[0].starts_with("the tests notice "), "{reasons:?}");
+    assert!(!report.run_folder.join("repo/calc/total.py").exists());
+}

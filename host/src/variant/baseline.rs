@@ -50,14 +50,36 @@ impl Baseline {
         repository: &Repository,
         cpu: Duration,
     ) -> Result<Baseline, VariantError> {
+        Baseline::in_orders(ctx, repository, cpu, &ORDERS).await
+    }
+
+    /// Traces the tests once and runs them once: for tests that are known to be stable.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host does, or if no test passes.
+    pub async fn of_stable(
+        ctx: &Context,
+        repository: &Repository,
+        cpu: Duration,
+    ) -> Result<Baseline, VariantError> {
+        Baseline::in_orders(ctx, repository, cpu, &ORDERS[..1]).await
+    }
+
+    async fn in_orders(
+        ctx: &Context,
+        repository: &Repository,
+        cpu: Duration,
+        orders: &[u64],
+    ) -> Result<Baseline, VariantError> {
         let mut suite = Suite::open(ctx, repository, cpu)?;
         let files: Vec<String> = repository.sources.iter().cloned().collect();
         let (lines, hanging) = suite.trace(&files).await?;
         let mut baseline = Baseline::of_trace(suite, &files, &lines, hanging);
         let candidates = baseline.ids.clone();
         let mut said = String::new();
-        for order in ORDERS {
-            let run = baseline.suite.run(None, &Selection::of(candidates.clone(), order)).await?;
+        for order in orders {
+            let run = baseline.suite.run(None, &Selection::of(candidates.clone(), *order)).await?;
             said.clone_from(&run.last_words);
             baseline.keep_passing(&run);
         }

@@ -44,6 +44,8 @@ pub struct VariantConfig {
     pub seed: Option<u64>,
     /// What one attempt may spend.
     pub budget: AgentBudget,
+    /// The tasks that are worked on; all if empty. A variant of the whole project is made all the same.
+    pub tasks: BTreeSet<TaskNumber>,
     /// Bugs that are tried for one task.
     pub max_bugs: u32,
     /// Attempts at the solution of each.

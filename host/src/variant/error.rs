@@ -122,6 +122,12 @@ pub enum VariantError {
         /// The run's folder.
         path: PathBuf,
     },
+    /// A task that is asked for is not solved.
+    #[error("task `{task}` is not one of the solved tasks of the run")]
+    NotSolved {
+        /// The task.
+        task: String,
+    },
     /// A prompt could not be made.
     #[error(transparent)]
     Prompt(#[from] PromptError),

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    record::{unified_diff, write_file, write_json},
+    record::{json_line, unified_diff, write_file, write_json},
     rollout::git,
 };
 
@@ -219,7 +219,7 @@ fn write_set(
         if let Some(reference) = reference {
             adopt(&mut git, reference, &format!("{}-reference", instance.instance_id))?;
         }
-        let _ = writeln!(lines, "{}", serde_json::to_string(instance).expect("texts are JSON"));
+        let _ = writeln!(lines, "{}", json_line(instance));
     }
     if let Some(first) = posed.first() {
         let id = &first.instance.instance_id;
@@ -236,7 +236,7 @@ fn describe(id: &str, bug: &Bug) -> String {
     let places = bug.places.iter().map(|(path, site)| Place { path, site }).collect();
     let kind = if bug.places.len() == 1 { "procedural" } else { "combine" };
     let metadata = Metadata { instance_id: id, kind, difficulty: bug.difficulty(), places };
-    serde_json::to_string(&metadata).expect("texts and numbers are JSON")
+    json_line(&metadata)
 }
 
 /// Makes the commit that an instance starts from.

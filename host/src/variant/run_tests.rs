@@ -136,6 +136,7 @@ fn config() -> VariantConfig {
         max_tokens: None,
         seed: None,
         budget: budget(),
+        tasks: std::collections::BTreeSet::new(),
         max_bugs: 2,
         max_attempts: 2,
         verify: VerifySettings {
@@ -162,15 +163,7 @@ async fn run(folder: &Path, variant: &dyn Variant) -> Option<BTreeMap<String, Ou
 
 /// Says in short why attempts were refused.
 fn refusals(outcome: &Outcome) -> Vec<String> {
-    let short = |refusal: &VariantRefusal| match refusal {
-        VariantRefusal::Unanswered { .. } => "unanswered".to_owned(),
-        VariantRefusal::Leaks { .. } => "leaks".to_owned(),
-        VariantRefusal::Gates { role, reasons } => {
-            let reason = serde_json::to_value(&reasons[0]).unwrap();
-            format!("{role}: {}", reason["reason"].as_str().unwrap())
-        }
-    };
-    outcome.refused.iter().map(short).collect()
+    outcome.refused.iter().map(VariantRefusal::name).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,10 @@
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{
     desk::{Desk, Score, VariantConfig},
@@ -16,6 +19,7 @@ use super::{
 use crate::{
     context::Context,
     progress::{Progress, ProgressSink},
+    project::TaskNumber,
     record::{FORMAT_VERSION, write_json},
     verify::gate::Reason,
 };
@@ -66,6 +70,20 @@ pub enum VariantRefusal {
     },
 }
 
+impl VariantRefusal {
+    /// Returns its kind: of the first reason, where a gate refused.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Unanswered { .. } => "unanswered".to_owned(),
+            Self::Leaks { .. } => "leaks".to_owned(),
+            Self::Gates { role, reasons } => {
+                let reason = reasons.first().map(Reason::name).unwrap_or_default();
+                format!("{role}: {reason}")
+            }
+        }
+    }
+}
+
 /// What came of an item.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
@@ -101,6 +119,19 @@ impl VariantReport {
     }
 }
 
+/// Leaves the items that are asked for: all that are no tasks, and of the tasks those in `tasks`.
+fn wanted(items: Vec<String>, tasks: &BTreeSet<TaskNumber>) -> Result<Vec<String>, VariantError> {
+    let number = |item: &String| item.parse::<TaskNumber>().ok();
+    let there: BTreeSet<TaskNumber> = items.iter().filter_map(number).collect();
+    if !there.is_empty()
+        && let Some(missing) = tasks.difference(&there).next()
+    {
+        return Err(VariantError::NotSolved { task: missing.to_string() });
+    }
+    let is_wanted = |item: &String| number(item).is_none_or(|number| tasks.contains(&number));
+    Ok(items.into_iter().filter(|item| tasks.is_empty() || is_wanted(item)).collect())
+}
+
 /// Works on all items of a variant, and records what came of them in `RUN/variants/VARIANT`.
 ///
 /// # Errors
@@ -120,7 +151,7 @@ pub async fn make(
     }
     let failed = |error| VariantError::Folder { path: folder.clone(), source: error };
     fs_err::create_dir_all(&folder).map_err(failed)?;
-    let items = variant.items(source);
+    let items = wanted(variant.items(source), &config.tasks)?;
     let stage = variant.name().to_owned();
     events
         .event(&Progress::StageStarted { stage: stage.clone(), n_items: Some(items.len() as u64) });

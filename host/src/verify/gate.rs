@@ -78,6 +78,8 @@ pub enum Gate {
     Necessary,
     /// The tests pass on the repaired code.
     PassFixed,
+    /// The tests notice changes of the code that they test.
+    Mutation,
 }
 
 impl Gate {
@@ -99,6 +101,7 @@ impl Gate {
             Gate::Effect => "effect",
             Gate::Necessary => "necessary",
             Gate::PassFixed => "pass_fixed",
+            Gate::Mutation => "mutation",
         }
     }
 }

@@ -177,6 +177,28 @@ pub enum Reason {
     },
     /// No new test fails on the code with the bug.
     NoReproduction,
+    /// The tests notice too few changes of the code.
+    WeakTests {
+        /// Changes that a test noticed.
+        n_killed: usize,
+        /// Changes that were tried.
+        n_mutants: usize,
+        /// The part that must be noticed, in percent.
+        min_percent: u32,
+    },
+    /// No test notices a change of the code.
+    Survives {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: u64,
+        /// The function, with its classes.
+        function: String,
+        /// What is there.
+        original: String,
+        /// What was there instead.
+        changed: String,
+    },
     /// The run was ended from outside: a signal, a crash.
     Stopped {
         /// How.
@@ -296,6 +318,21 @@ impl fmt::Display for Reason {
                 what_happened(exception, message)
             ),
             Self::NoReproduction => f.write_str("no test fails because of the bug"),
+            Self::WeakTests { n_killed, n_mutants, min_percent } => write!(
+                f,
+                "the tests notice {n_killed} of {n_mutants} small changes of the implementation; at least \
+                 {min_percent} percent are asked for"
+            ),
+            Self::Survives { path, line, function, original, changed } if changed.is_empty() => {
+                write!(
+                    f,
+                    "no test notices when `{original}` is left out of `{function}`, {path}:{line}"
+                )
+            }
+            Self::Survives { path, line, function, original, changed } => write!(
+                f,
+                "no test notices when `{original}` in `{function}` is `{changed}` instead, {path}:{line}"
+            ),
             Self::Stopped { how } => write!(f, "the test run was {how}"),
             Self::ReportMalformed { n_lines } => {
                 write!(f, "{n_lines} lines of the test report were not written by the reporter")
