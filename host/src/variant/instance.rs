@@ -32,6 +32,7 @@ use crate::{
     context::Context,
     record::{json_line, unified_diff, write_file, write_json},
     rollout::git,
+    verify::parse::is_python,
 };
 
 mod check;
@@ -250,6 +251,15 @@ async fn base(
     let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for id in &bug.fail_to_pass {
         let (path, name) = id.split_once("::").unwrap_or((id, ""));
+        if repository.sources.contains(path) {
+            // A test in a docstring: it goes with the source.
+            continue;
+        }
+        if !is_python(path) {
+            // A document with examples in it.
+            shown.remove(path)?;
+            continue;
+        }
         let name = name.split('[').next().unwrap_or(name);
         names.entry(path.to_owned()).or_default().insert(name.to_owned());
     }
