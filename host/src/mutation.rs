@@ -173,7 +173,7 @@ pub async fn measure(
     let times = MutationTimes {
         elapsed_us: micros(started.elapsed()),
         baseline_cpu_us: micros(baseline_cpu),
-        mutants_cpu_us: micros(baseline.suite.cpu() - baseline_cpu),
+        mutants_cpu_us: micros(baseline.suite.cpu().saturating_sub(baseline_cpu)),
     };
     Ok((mutation, times))
 }
@@ -200,7 +200,7 @@ fn new_lines(before: &Tree, after: &Tree, sources: &BTreeSet<String>) -> Lines {
         let diff = TextDiff::from_lines(&old, &new);
         let changed = diff.ops().iter().filter(|op| !matches!(op, DiffOp::Equal { .. }));
         let numbers: BTreeSet<u32> = changed
-            .flat_map(|op| op.new_range())
+            .flat_map(DiffOp::new_range)
             .filter_map(|line_idx| u32::try_from(line_idx + 1).ok())
             .collect();
         if !numbers.is_empty() {

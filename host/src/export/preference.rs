@@ -23,9 +23,9 @@ pub(super) fn make(attempts: &[Attempt]) -> Made {
         let (kept, failed): (Vec<&Attempt>, Vec<&Attempt>) =
             group.into_iter().partition(|attempt| attempt.fate == Fate::Kept);
         let Some(chosen) = kept.first() else {
-            failed
-                .iter()
-                .for_each(|attempt| made.drop(&attempt.id, "no attempt at the same work is kept"));
+            for attempt in failed {
+                made.drop(&attempt.id, "no attempt at the same work is kept");
+            }
             continue;
         };
         if failed.is_empty() {

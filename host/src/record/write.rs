@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::{
+    fmt::Write as _,
     io::{self, Write as _},
     path::Path,
 };
@@ -44,7 +45,7 @@ pub fn json_line(value: &impl Serialize) -> String {
     // They can stand in texts only, where an escape means the same.
     line.chars().fold(String::new(), |mut escaped, c| {
         if ends_a_line.contains(&c) {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         } else {
             escaped.push(c);
         }
