@@ -46,7 +46,8 @@ const EXIT_NOT_READ: u8 = 141;
 ///
 /// Without `--mount`, the current directory is mounted copy-on-write at `/workspace`, and the command
 /// starts there. What it changes in a copy-on-write mount is shown as a diff and thrown away, unless
-/// `--apply` is given. There is no network, and nothing of the host is visible but the mounts.
+/// `--apply` is given. There is no network but loopback inside, and nothing of the host is visible but the
+/// mounts.
 ///
 /// Standard input is passed on unless it is a terminal.
 ///
