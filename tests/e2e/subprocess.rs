@@ -19,6 +19,11 @@ fn servers_and_clients_do_the_same_as_natively() {
     check(include_str!("../cases/socket_cases.py"), 15);
 }
 
+#[test]
+fn calls_on_sockets_do_the_same_as_natively() {
+    check(include_str!("../cases/network_cases.py"), 45);
+}
+
 /// Compares what cases come to; there are at least `n_cases`, and a run that breaks off shows fewer.
 #[track_caller]
 fn check(cases: &str, n_cases: usize) {

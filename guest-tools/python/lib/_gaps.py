@@ -62,6 +62,8 @@ def _errno():
     for name, number in _playpen.errors().items():
         setattr(errno, name, number)
         errno.errorcode.setdefault(number, name)
+    # CPython takes the one for the other where a platform has no ESHUTDOWN.
+    errno.errorcode[errno.EPIPE] = "EPIPE"
     errno.EWOULDBLOCK, errno.EOPNOTSUPP = errno.EAGAIN, errno.ENOTSUP
     errno.EDEADLOCK = errno.EDEADLK
 

@@ -473,10 +473,20 @@ class socket:
 
     def getsockopt(self, level, name, size=0, /):
         value = _kernel.option(self._fd, level, name)
+        if (level, name) == (SOL_SOCKET, SO_LINGER) and size:
+            import struct
+
+            # The kernel keeps one number: 0 for none, else a second more than the time.
+            return struct.pack("ii", bool(value), max(value - 1, 0))[:size]
         return value if not size else value.to_bytes(4, "little", signed=True)[:size].ljust(min(size, 8), b"\0")
 
     def setsockopt(self, level, name, value, length=None, /):
-        if not isinstance(value, int):
+        if (level, name) == (SOL_SOCKET, SO_LINGER) and not isinstance(value, int):
+            import struct
+
+            on, seconds = struct.unpack_from("ii", value)
+            value = seconds + 1 if on else 0
+        elif not isinstance(value, int):
             value = int.from_bytes(bytes(value or b"")[:4], "little", signed=True)
         _kernel.set_option(self._fd, level, name, value)
 
