@@ -15,7 +15,7 @@
 //! | keep snapshots on disk | [`store`] |
 //! | who touched what | [`audit`] |
 //!
-//! This crate knows no model, no prompt and no network.
+//! This crate knows no model, no prompt and no HTTP; the network that it gives a sandbox is inside of it.
 
 #![warn(missing_docs)]
 
