@@ -141,10 +141,11 @@ impl Graph {
         Ok(self.store.entry(target, self.key(target)))
     }
 
-    /// Removes results that no step of this graph has, and scratch space.
+    /// Removes results that no step of this graph has and that are no image with a name, and
+    /// scratch space.
     fn prune(&self) -> Result<(), BuildError> {
-        let keep: Vec<PathBuf> =
-            self.steps.iter().map(|s| self.store.entry(s.name, self.key(s.name))).collect();
+        let mut keep = self.store.images();
+        keep.extend(self.steps.iter().map(|s| self.store.entry(s.name, self.key(s.name))));
         self.store.prune(&keep)
     }
 

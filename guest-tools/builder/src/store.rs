@@ -158,6 +158,14 @@ impl Store {
         Ok(())
     }
 
+    /// Returns the images that have a name, which live beside the cache.
+    pub(crate) fn images(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs_err::read_dir(self.root.with_file_name("images")) else {
+            return vec![];
+        };
+        entries.flatten().filter_map(|entry| fs_err::read_link(entry.path()).ok()).collect()
+    }
+
     /// Removes every entry that is not in `keep`, and all scratch space.
     pub(crate) fn prune(&self, keep: &[PathBuf]) -> Result<(), BuildError> {
         let doing = || BuildError::io("remove old cache entries");
@@ -353,6 +361,17 @@ mod tests {
         }
         store.sweep(&dirs[..1]).unwrap();
         assert_eq!(dirs.map(|dir| dir.exists()), [true, false, true]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn images_are_what_their_names_lead_to() {
+        let (_dir, store) = store();
+        let image = put(&store, "content");
+        let names = store.root.with_file_name("images");
+        fs_err::create_dir_all(&names).unwrap();
+        fs_err::os::unix::fs::symlink(&image, names.join("web")).unwrap();
+        assert_eq!(store.images(), [image]);
     }
 
     #[test]
