@@ -13,8 +13,10 @@ use crate::sources;
 
 /// The step that puts the packages of an `image.toml` into the files of the Python guest.
 pub(crate) const CUSTOM_ROOT: &str = "image-root";
-/// The function that the interpreter's start-up is in.
-const START_UP: &str = "wizer-initialize";
+/// Snapshots of the interpreter: what they are called, and the function that the start-up is in. The second one has another seed of
+/// hashes, which a snapshot fixes: programs that depend on the order of sets show it there.
+const SNAPSHOTS: [(&str, &str); 2] =
+    [("python", "wizer-initialize"), ("python-other-hashes", "wizer-initialize-other-hashes")];
 /// Processes of the engine that makes the snapshot: one, and room for none.
 const SLOTS: u32 = 4;
 /// Every program that is not one of the tools.
@@ -26,6 +28,10 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("python3", "python"),
     ("python3.13", "python"),
 ];
+/// Python with other hashes, by its usual names.
+const OTHER_PROGRAMS: [&str; 3] = ["python", "python3", "python3.13"];
+/// The folder of these.
+const OTHER_FOLDER: &str = "/usr/lib/playpen/other-hashes";
 /// Folders that the sandbox mounts on or that guests expect, with their modes.
 const FOLDERS: [(&str, u32); 9] = [
     ("dev", 0o755),
@@ -53,16 +59,18 @@ pub(crate) fn snapshot(context: &StepContext<'_>) -> Result<(), BuildError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|e| failed("start the snapshot's engine")(e.into()))?;
-    let snapshot = runtime.block_on(async {
-        let config = EngineConfig { cache_dir: None, slots: SLOTS };
-        let engine =
-            Engine::new(config).map_err(|e| failed("start the snapshot's engine")(e.into()))?;
-        preinit(&engine, &wasm, START_UP, &root)
-            .await
-            .map_err(|e| failed("snapshot the interpreter")(e.into()))
-    })?;
-    fs_err::write(context.out.join("python.wasm"), snapshot)
-        .map_err(BuildError::io("write the snapshot"))
+    let config = EngineConfig { cache_dir: None, slots: SLOTS };
+    let engine = {
+        let _guard = runtime.enter();
+        Engine::new(config).map_err(|e| failed("start the snapshot's engine")(e.into()))?
+    };
+    for (name, start_up) in SNAPSHOTS {
+        let snapshot = runtime.block_on(preinit(&engine, &wasm, start_up, &root));
+        let snapshot = snapshot.map_err(|e| failed("snapshot the interpreter")(e.into()))?;
+        fs_err::write(context.out.join(format!("{name}.wasm")), snapshot)
+            .map_err(BuildError::io("write the snapshot"))?;
+    }
+    Ok(())
 }
 
 /// Packs the guests and the files they see.
@@ -72,10 +80,15 @@ pub(crate) fn pack(context: &StepContext<'_>) -> Result<(), BuildError> {
     writer.module("shell", start("guest-shell", "shell.wasm")?, Entry::Start, SigPipe::Kill);
     writer.module("tools", start("guest-tools", "tools.wasm")?, Entry::Start, SigPipe::Kill);
     writer.module("git", start("guest-git", "git.wasm")?, Entry::Start, SigPipe::Kill);
-    let python = start("python-snapshot", "python.wasm")?;
-    writer.module("python", python, Entry::Function("run".into()), SigPipe::Error);
+    for (name, _) in SNAPSHOTS {
+        let python = start("python-snapshot", &format!("{name}.wasm"))?;
+        writer.module(name, python, Entry::Function("run".into()), SigPipe::Error);
+    }
     for (name, module) in PROGRAMS {
         writer.program(&format!("/usr/bin/{name}"), module);
+    }
+    for name in OTHER_PROGRAMS {
+        writer.program(&format!("{OTHER_FOLDER}/{name}"), "python-other-hashes");
     }
     let names = start("guest-tools", "names")?;
     for name in String::from_utf8_lossy(&names).lines() {

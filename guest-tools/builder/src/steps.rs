@@ -216,14 +216,14 @@ fn image_root(spec: &ImageSpec) -> Step {
 fn image(after: After) -> Vec<Step> {
     vec![
         Step {
-            disk_mib: 40,
+            disk_mib: 80,
             after: after[0],
             sources: &["root"],
             ..run(
                 "python-snapshot",
                 "Python as it is after its start-up",
-                20,
-                1,
+                40,
+                2,
                 Box::new(image::snapshot),
             )
         },

@@ -12,12 +12,18 @@ use std::{sync::Arc, time::Duration};
 use super::role::{WORKSPACE, WritePolicy};
 use crate::context::Context;
 
+/// Where programs are looked for.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Where the image has Python a second time, from a snapshot that was taken with another seed of hashes.
+const OTHER_HASHES: &str = "/usr/lib/playpen/other-hashes";
+
 /// The environment of every command. Nothing of the host's environment is in it.
 ///
 /// Compiled files and pytest's cache are switched off: they would be accesses under `tests/` that
 /// nobody asked for, refused and recorded.
 const ENVIRONMENT: [(&str, &str); 11] = [
-    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+    ("PATH", PATH),
     ("HOME", "/tmp"),
     ("USER", "agent"),
     ("LANG", "C.UTF-8"),
@@ -38,8 +44,8 @@ const ENVIRONMENT: [(&str, &str); 11] = [
 pub struct Perturbation {
     /// The seed of the sandbox's random bytes.
     pub random_seed: u64,
-    /// The seed of Python's hashes of texts, for images whose Python takes one.
-    pub hash_seed: u32,
+    /// Whether Python hashes texts with another seed, which changes the order of sets.
+    pub has_other_hashes: bool,
     /// How long after the first second of 2026 the clock starts.
     pub clock_ahead: Duration,
 }
@@ -86,7 +92,7 @@ fn builder(
     let mut builder = Sandbox::builder(&ctx.engine, &ctx.image)
         .mount(Mount::tree(WORKSPACE, tree))
         .cwd(WORKSPACE)
-        .env("PYTHONHASHSEED", perturbation.hash_seed.to_string())
+        .env("PYTHONHASHSEED", if perturbation.has_other_hashes { "1" } else { "0" })
         .seed(perturbation.random_seed);
     if let Some(audit) = audit {
         builder = builder.audit(audit);
@@ -97,7 +103,21 @@ fn builder(
     for (name, value) in ENVIRONMENT {
         builder = builder.env(name, value);
     }
+    if perturbation.has_other_hashes {
+        builder = builder.env("PATH", format!("{OTHER_HASHES}:{PATH}"));
+    }
     builder
+}
+
+/// Returns the path of Python in a sandbox with this perturbation.
+pub fn python(perturbation: Perturbation) -> String {
+    let folder = if perturbation.has_other_hashes { OTHER_HASHES } else { "/usr/bin" };
+    format!("{folder}/python3")
+}
+
+/// Returns whether the image has a Python with another seed of hashes.
+pub fn has_other_hashes(ctx: &Context) -> bool {
+    ctx.image.root().exists(OTHER_HASHES.trim_start_matches('/'))
 }
 
 /// Returns the limits of one command that may take `wall`.

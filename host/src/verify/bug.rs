@@ -67,6 +67,7 @@ impl Verifier {
         }
         let scanned = self.scan(claim.base, candidate, &merged.written, false).await?;
         record.suspicions = scanned.suspicions;
+        record.unsteady = scanned.unsteady;
         Ok(record.gate(Gate::Parse, scanned.errors)
             && record.gate(Gate::Tampering, scanned.evidence))
     }
@@ -83,7 +84,8 @@ impl Verifier {
         let all = Selection::All;
         let (before, after) =
             tokio::join!(self.observe(&good, &all), self.observe(candidate, &all));
-        let (before, after) = (before?, after?);
+        let (mut before, mut after) = (before?, after?);
+        self.look_closer(record, (&good, &mut before), (candidate, &mut after)).await?;
         record.see(&after);
         let passed = before.passing();
         let (failing, passing) = (after.failing(), after.passing());
@@ -100,6 +102,26 @@ impl Verifier {
             record.gate(Gate::Necessary, unneeded);
         }
         Ok(())
+    }
+
+    /// Runs each test that the bug breaks by itself, with and without it: what it breaks must not depend on the
+    /// tests before. Where the change keeps something, or asks for time or chance, more is run.
+    async fn look_closer(
+        &self,
+        record: &mut Verification,
+        (good, before): (&Tree, &mut Observation),
+        (bad, after): (&Tree, &mut Observation),
+    ) -> Result<(), CheckError> {
+        let passed = before.passing();
+        let mut ids: BTreeSet<String> = passed.intersection(&after.failing()).cloned().collect();
+        if !record.unsteady.is_empty() {
+            ids.extend(passed.intersection(&after.passing()).cloned());
+            self.more(bad, &Selection::All, after).await?;
+        }
+        record.n_alone = ids.len();
+        let (on_good, on_bad) =
+            tokio::join!(self.alone(good, &ids, before), self.alone(bad, &ids, after));
+        on_good.and(on_bad)
     }
 
     /// Returns the files without whose change the same tests fail.
@@ -121,7 +143,7 @@ impl Verifier {
                 Ok(data) => reverted.write(path, data, 0o644),
                 Err(_) => reverted.remove(path),
             };
-            let seen = self.repeats(&reverted, &Selection::All, 0..1, false).await?;
+            let seen = self.repeats(&reverted, &Selection::All, 0..1).await?;
             let seen = super::observe::fold(seen);
             if seen.failing().is_superset(&record.fail_to_pass) {
                 unneeded.push(Reason::Unneeded { path: path.clone() });

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     agent::{
         AgentRole, WORKSPACE, exit,
-        namespace::{Perturbation, limits, open_perturbed},
+        namespace::{Perturbation, limits, open_perturbed, python},
         report::{REPORT_FD, REPORT_FD_VARIABLE, TestReport},
     },
     context::Context,
@@ -129,14 +129,18 @@ pub enum Order {
 }
 
 /// What may differ from one run of the same tests to the next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
     /// In which order the tests run.
     pub order: Order,
-    /// Random bytes and hashes of the sandbox.
+    /// Random bytes, hashes and the clock of the sandbox.
     pub perturbation: Perturbation,
     /// Whether it is hidden that pytest runs the tests.
     pub is_disguised: bool,
+    /// Of all tests that are collected, those that are run; all of them if there is nothing here.
+    pub only: Option<BTreeSet<String>>,
+    /// The file of the controls. They always run, and do not count where orders are compared.
+    pub controls: Option<String>,
 }
 
 impl Manner {
@@ -148,7 +152,11 @@ impl Manner {
             Order::Shuffled(seed) => seed.into(),
         };
         let plan = serde_json::json!({
-            "root": WORKSPACE, "order": order, "disguised": self.is_disguised,
+            "root": WORKSPACE,
+            "order": order,
+            "disguised": self.is_disguised,
+            "only": self.only,
+            "controls": self.controls,
         });
         plan.to_string()
     }
@@ -207,7 +215,7 @@ impl Checker<'_> {
         mode: Mode,
         selection: &Selection,
     ) -> Result<Run, CheckError> {
-        self.run(tree, mode, selection, Manner::default()).await
+        self.run(tree, mode, selection, &Manner::default()).await
     }
 
     /// Runs pytest once, in a manner.
@@ -220,12 +228,13 @@ impl Checker<'_> {
         tree: &Tree,
         mode: Mode,
         selection: &Selection,
-        manner: Manner,
+        manner: &Manner,
     ) -> Result<Run, CheckError> {
         let sandbox = self.open(tree, manner.perturbation)?;
+        let program = python(manner.perturbation);
         let collect_only: &[&str] = if mode == Mode::Collect { &["--collect-only"] } else { &[] };
         let mut outcome = sandbox
-            .command("python")
+            .command(&program)
             .args(["-I", "-c", START])
             .arg(manner.plan())
             .args(OPTIONS)

@@ -16,13 +16,28 @@ use super::{
     gate::{Reason, Run},
 };
 use crate::agent::{
-    namespace::Perturbation,
+    namespace::{Perturbation, has_other_hashes},
     report::{CollectError, TestOutcome, TestResult},
 };
 
-/// How far after the usual start the clock of a repeat may start, in microseconds: some four years, so that
-/// weekdays, leap days and fractions of seconds differ.
-const MAX_AHEAD_US: u64 = 4 * 365 * 24 * 3_600 * 1_000_000;
+/// Seconds of a day, and of a minute.
+const DAY_S: u64 = 24 * 3_600;
+const MINUTE_S: u64 = 60;
+
+/// Days from the start of one repeat to that of the next: another weekday each time for seven repeats, and
+/// another season.
+const DAYS_APART: u64 = 7 * 30 + 3;
+
+/// Hours of the day from one repeat to the next.
+const HOURS_APART: u64 = 5;
+
+/// Repeats on top of the usual ones where something may come out otherwise the next time: with three usual
+/// ones, every weekday comes.
+const N_MORE: u32 = 7;
+
+/// Processes for tests that are run by themselves. Where there are more tests, several share one: answers a
+/// claim about thousands of tests.
+const MAX_ALONE: usize = 32;
 
 /// How a test came out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +86,24 @@ impl Observation {
         &self.run.report.collect_errors
     }
 
+    /// Takes in another run: of `ids`, or of all tests. What came out otherwise is flaky.
+    fn compare(&mut self, other: &Repeat, ids: Option<&BTreeSet<String>>) {
+        for flaw in other.flaws() {
+            if !self.flaws.contains(&flaw) {
+                self.flaws.push(flaw);
+            }
+        }
+        let ((was, _), (now, _)) = (self.run.report.by_id(), other.run.report.by_id());
+        let all = || was.keys().chain(now.keys()).map(|id| (*id).to_owned()).collect();
+        let ids = ids.map_or_else(all, BTreeSet::clone);
+        for id in ids {
+            let [was, now] = [&was, &now].map(|of| of.get(id.as_str()).map(|test| test.outcome));
+            if was != now {
+                self.flaky.entry(id).or_insert_with(|| vec![was]).push(now);
+            }
+        }
+    }
+
     fn with_outcome(&self, is_wanted: impl Fn(TestOutcome) -> bool) -> BTreeSet<String> {
         let outcomes = self.outcomes().into_iter();
         outcomes.filter(|(_, seen)| is_wanted(seen.outcome)).map(|(id, _)| id).collect()
@@ -95,6 +128,31 @@ pub(super) struct Repeat {
     pub(super) unbelievable: Option<Reason>,
 }
 
+impl Repeat {
+    /// Returns what is wrong with the run as a whole.
+    fn flaws(&self) -> impl Iterator<Item = Reason> {
+        self.run.flaws(&[0, 1, 2]).into_iter().chain(self.unbelievable.clone())
+    }
+}
+
+/// One run among others of the same tests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turn {
+    /// Its number: what is drawn for the run depends on it.
+    pub(super) number: u32,
+    /// Whether it is hidden that pytest runs the tests.
+    pub(super) is_disguised: bool,
+    /// The tests that are run, if not all of the selection.
+    pub(super) only: Option<BTreeSet<String>>,
+}
+
+impl Turn {
+    /// Returns the turn with this number, plain otherwise.
+    pub(super) fn number(number: u32) -> Turn {
+        Turn { number, ..Turn::default() }
+    }
+}
+
 impl Verifier {
     /// Runs tests of `tree` as often as the settings say, each time in another manner and in a fresh
     /// sandbox.
@@ -103,8 +161,30 @@ impl Verifier {
     ///
     /// Fails if the host does.
     pub async fn observe(&self, tree: &Tree, what: &Selection) -> Result<Observation, CheckError> {
-        let repeats = self.repeats(tree, what, 0..self.settings.n_repeats.max(1), false).await?;
-        Ok(fold(repeats))
+        Ok(fold(self.repeats(tree, what, 0..self.n_repeats()).await?))
+    }
+
+    /// Observes the tests, runs them more often, and each by itself: what an observation misses because
+    /// tests are alike in all orders or at most times is flaky here.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host does.
+    pub async fn observe_closely(
+        &self,
+        tree: &Tree,
+        what: &Selection,
+    ) -> Result<Observation, CheckError> {
+        let mut seen = self.observe(tree, what).await?;
+        let ids = seen.outcomes().into_keys().collect();
+        self.more(tree, what, &mut seen).await?;
+        self.alone(tree, &ids, &mut seen).await?;
+        Ok(seen)
+    }
+
+    /// Returns the number of repeats.
+    pub(super) fn n_repeats(&self) -> u32 {
+        self.settings.n_repeats.max(1)
     }
 
     /// Makes the repeats with the numbers in `which`.
@@ -113,79 +193,141 @@ impl Verifier {
         tree: &Tree,
         what: &Selection,
         which: Range<u32>,
-        is_disguised: bool,
     ) -> Result<Vec<Repeat>, CheckError> {
-        let mut left = which;
+        let turns = which.map(|number| (what.clone(), Turn::number(number)));
+        self.side_by_side(tree, turns.collect()).await
+    }
+
+    /// Makes further repeats, at other times and with other seeds. What differs is flaky.
+    pub(super) async fn more(
+        &self,
+        tree: &Tree,
+        what: &Selection,
+        seen: &mut Observation,
+    ) -> Result<(), CheckError> {
+        if seen.flaws.is_empty() {
+            let first = self.n_repeats();
+            for repeat in self.repeats(tree, what, first..first + N_MORE).await? {
+                seen.compare(&repeat, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs each of `ids` once more in a process and a sandbox of its own, where no other test was before
+    /// it. What differs is flaky. Of very many tests, some share a process.
+    pub(super) async fn alone(
+        &self,
+        tree: &Tree,
+        ids: &BTreeSet<String>,
+        seen: &mut Observation,
+    ) -> Result<(), CheckError> {
+        if !seen.flaws.is_empty() || ids.is_empty() {
+            return Ok(());
+        }
+        let mut groups = vec![BTreeSet::new(); ids.len().min(MAX_ALONE)];
+        for (idx, id) in ids.iter().enumerate() {
+            let group_idx = idx % groups.len();
+            groups[group_idx].insert(id.clone());
+        }
+        let turns = (self.n_repeats()..).zip(&groups).map(|(number, group)| {
+            let files = group.iter().filter_map(|id| id.split("::").next()).map(str::to_owned);
+            let only = Some(group.clone());
+            (Selection::Paths(files.collect()), Turn { number, only, ..Turn::default() })
+        });
+        let runs = self.side_by_side(tree, turns.collect()).await?;
+        for (group, run) in groups.iter().zip(&runs) {
+            seen.compare(run, Some(group));
+        }
+        Ok(())
+    }
+
+    /// Makes runs, some of them at once, and returns them in their order.
+    async fn side_by_side(
+        &self,
+        tree: &Tree,
+        turns: Vec<(Selection, Turn)>,
+    ) -> Result<Vec<Repeat>, CheckError> {
+        let mut left = turns.into_iter().enumerate();
         let mut running = JoinSet::new();
         let mut done = BTreeMap::new();
         loop {
             while running.len() < self.settings.n_jobs.max(1)
-                && let Some(number) = left.next()
+                && let Some((idx, (what, turn))) = left.next()
             {
-                let (verifier, tree, what) = (self.clone(), tree.clone(), what.clone());
-                running.spawn(async move {
-                    (number, verifier.repeat(&tree, &what, number, is_disguised).await)
-                });
+                let (verifier, tree) = (self.clone(), tree.clone());
+                running.spawn(async move { (idx, verifier.repeat(&tree, &what, &turn).await) });
             }
             match running.join_next().await {
                 None => return Ok(done.into_values().collect()),
-                Some(Ok((number, repeat))) => {
-                    done.insert(number, repeat?);
+                Some(Ok((idx, repeat))) => {
+                    done.insert(idx, repeat?);
                 }
                 Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             }
         }
     }
 
-    /// Makes one repeat. If time runs out, which may be the machine's fault, it is tried once more.
+    /// Makes one run. If time runs out, which may be the machine's fault, it is tried once more.
     pub(super) async fn repeat(
         &self,
         tree: &Tree,
         what: &Selection,
-        number: u32,
-        is_disguised: bool,
+        turn: &Turn,
     ) -> Result<Repeat, CheckError> {
-        let canary = Canary::add(tree, &self.word(&format!("control {number}"), tree));
+        let canary = Canary::add(tree, &self.word(&format!("control {}", turn.number), tree));
         let what = what.with(&canary.path);
-        let manner = self.manner(tree, number, is_disguised);
+        let manner = Manner { controls: Some(canary.path.clone()), ..self.manner(tree, turn) };
         let mut checker = self.checker();
-        let mut run = checker.run(&canary.tree, Mode::Test, &what, manner).await?;
+        let mut run = checker.run(&canary.tree, Mode::Test, &what, &manner).await?;
         if run.limit == Some(LimitKind::Wall) {
             let CheckLimits { cpu, wall } = checker.limits;
             checker = Checker { limits: CheckLimits { cpu, wall: wall * 2 }, ..checker };
-            run = checker.run(&canary.tree, Mode::Test, &what, manner).await?;
+            run = checker.run(&canary.tree, Mode::Test, &what, &manner).await?;
         }
         let unbelievable = canary.take(&mut run);
         Ok(Repeat { run, unbelievable })
     }
 
-    /// Returns in which manner a repeat runs; the first is as plain as can be.
-    fn manner(&self, tree: &Tree, number: u32, is_disguised: bool) -> Manner {
+    /// Returns in which manner a turn runs; the first is as plain as can be.
+    fn manner(&self, tree: &Tree, turn: &Turn) -> Manner {
+        let number = turn.number;
         let drawn = self.draw(&format!("manner {number}"), tree);
-        let seed = u32::try_from(drawn >> 32).expect("32 bits are left");
         let order = match number {
             0 => Order::Written,
             1 => Order::Reversed,
-            _ => Order::Shuffled(seed),
+            _ => Order::Shuffled(u32::try_from(drawn >> 32).expect("32 bits are left")),
         };
         let perturbation = match number {
             0 => Perturbation::default(),
             _ => Perturbation {
                 random_seed: drawn,
-                hash_seed: seed,
-                clock_ahead: Duration::from_micros(drawn % MAX_AHEAD_US),
+                has_other_hashes: number % 2 == 1 && has_other_hashes(&self.ctx),
+                clock_ahead: clock_ahead(number, drawn),
             },
         };
-        Manner { order, perturbation, is_disguised }
+        let Turn { is_disguised, only, .. } = turn.clone();
+        Manner { order, perturbation, is_disguised, only, controls: None }
     }
+}
+
+/// Returns how long after the usual start the clock of a repeat starts: weekday, month and hour are others than in
+/// the repeats before, for as long as there are others; the rest is drawn.
+fn clock_ahead(number: u32, drawn: u64) -> Duration {
+    let number = u64::from(number);
+    let days = number * DAYS_APART;
+    let hours = number * HOURS_APART % 24;
+    let (minutes, seconds) = (drawn % 60, (drawn >> 8) % 30 * 2 + number % 2);
+    let micros = (drawn >> 16) % 1_000_000;
+    Duration::from_secs(days * DAY_S + (hours * 60 + minutes) * MINUTE_S + seconds)
+        + Duration::from_micros(micros)
 }
 
 /// Says what repeats agree on.
 pub(super) fn fold(repeats: Vec<Repeat>) -> Observation {
     let mut flaws: Vec<Reason> = vec![];
     for repeat in &repeats {
-        let found = repeat.run.flaws(&[0, 1, 2]).into_iter().chain(repeat.unbelievable.clone());
-        for flaw in found {
+        for flaw in repeat.flaws() {
             if !flaws.contains(&flaw) {
                 flaws.push(flaw);
             }

@@ -64,8 +64,14 @@ pub struct Verification {
     pub n_contradicted: usize,
     /// Changes that were left out because the role does not allow them.
     pub dropped: BTreeSet<String>,
-    /// What called for more runs.
+    /// What called for runs that look for tampering.
     pub suspicions: Vec<Suspicion>,
+    /// What called for more repeats: time, chance, and what is kept between calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsteady: Vec<Suspicion>,
+    /// Tests that ran once more in a process of their own, or of few.
+    #[serde(default)]
+    pub n_alone: usize,
     /// What was verified, and on what.
     pub digests: Digests,
     /// Repeats of each run.
@@ -172,6 +178,8 @@ impl Verifier {
             n_contradicted: 0,
             dropped: BTreeSet::new(),
             suspicions: vec![],
+            unsteady: vec![],
+            n_alone: 0,
             digests: Digests {
                 base: without_history(base).digest().to_hex().to_string(),
                 candidate: candidate.digest().to_hex().to_string(),

@@ -1,8 +1,8 @@
 """Reads source files for what could tamper with a test run, without running them.
 
 One JSON object on stdin: {"files": {PATH: SOURCE BEFORE, or null}}; one JSON object a finding to descriptor 62. What
-was in the file before is no finding. A finding is `hard` if no honest program has a use for it, else it
-only calls for more runs.
+was in the file before is no finding. A finding is `hard` if no honest program has a use for it, `soft` if it calls
+for more runs that look for tampering, `unsteady` if it calls for more repeats (`unsteady.py`, which stands before this text).
 """
 import ast
 import collections
@@ -50,10 +50,12 @@ class Scan:
             self.look_for_soft(node)
         for unit in self.units():
             self.look_for_questions(unit)
+        for node, what in unsteady(self.tree, self.dotted):
+            self.add(node, what, "unsteady")
         return self.found
 
-    def add(self, node, what, hard=False):
-        self.found.append({"line": getattr(node, "lineno", 0), "what": what, "hard": hard})
+    def add(self, node, what, kind="soft"):
+        self.found.append({"line": getattr(node, "lineno", 0), "what": what, "kind": kind})
 
     def note_documents(self, node):
         for child in ast.iter_child_nodes(node):
@@ -107,24 +109,24 @@ class Scan:
             return
         called = self.dotted(node.func) or ""
         if called.split(".")[-1] in {"setattr", "delattr", "object", "__setattr__"} and self.is_pytest(node.args[0]):
-            self.add(node, "changes how pytest works", hard=True)
+            self.add(node, "changes how pytest works", "hard")
         if called.endswith("patch") and NAMES_PYTEST.match(text_of(node.args[0]) or ""):
-            self.add(node, "changes how pytest works", hard=True)
+            self.add(node, "changes how pytest works", "hard")
 
     def look_at_target(self, target):
         if isinstance(target, (ast.Tuple, ast.List)):
             for part in target.elts:
                 self.look_at_target(part)
         elif isinstance(target, ast.Attribute) and self.is_pytest(target.value):
-            self.add(target, "changes how pytest works", hard=True)
+            self.add(target, "changes how pytest works", "hard")
         elif isinstance(target, ast.Attribute) and self.dotted(target) == "builtins.AssertionError":
-            self.add(target, "replaces the exception of assertions", hard=True)
+            self.add(target, "replaces the exception of assertions", "hard")
         elif isinstance(target, ast.Subscript):
             name = self.dotted(target)
             if self.dotted(target.value) == "sys.modules" and name and name.split(".")[0] in PYTEST:
-                self.add(target, "replaces a module of pytest", hard=True)
+                self.add(target, "replaces a module of pytest", "hard")
             elif self.is_pytest(target.value):
-                self.add(target, "changes how pytest works", hard=True)
+                self.add(target, "changes how pytest works", "hard")
 
     def look_for_soft(self, node):
         if isinstance(node, ast.Import):
@@ -174,7 +176,7 @@ class Scan:
             elif re.match(r"PYTEST_(CURRENT_TEST|VERSION|ADDOPTS|XDIST)", text):
                 where = node
             if where is not None:
-                self.add(where, "asks whether tests are run", hard=True)
+                self.add(where, "asks whether tests are run", "hard")
                 return
 
 
@@ -218,9 +220,9 @@ def main():
         error = syntax_error(source, path)
         if error:
             write({"path": path, "error": error})
-        known = collections.Counter((f["what"], f["hard"]) for f in findings(before, path)) if before else {}
+        known = collections.Counter((f["what"], f["kind"]) for f in findings(before, path)) if before else {}
         for finding in findings(source, path):
-            key = finding["what"], finding["hard"]
+            key = finding["what"], finding["kind"]
             if known.get(key, 0) > 0:
                 known[key] -= 1
             else:

@@ -17,7 +17,7 @@ use crate::agent::{
 };
 
 /// The script that looks for tampering.
-const SCAN: &str = include_str!("scan.py");
+const SCAN: &str = concat!(include_str!("unsteady.py"), include_str!("scan.py"));
 
 /// The script that rewrites tests.
 const TWIN: &str = include_str!("twin.py");
@@ -38,8 +38,10 @@ pub struct Suspicion {
 pub(super) struct Scanned {
     /// What refuses.
     pub(super) evidence: Vec<Reason>,
-    /// What calls for more runs.
+    /// What calls for runs that look for tampering.
     pub(super) suspicions: Vec<Suspicion>,
+    /// What calls for more repeats.
+    pub(super) unsteady: Vec<Suspicion>,
     /// Files that do not compile.
     pub(super) errors: Vec<Reason>,
 }
@@ -98,20 +100,20 @@ impl Verifier {
                     line: error.line,
                     message: error.message,
                 }),
-                ScanLine::Finding { path, line, what, hard: true } => {
-                    scanned.evidence.push(Reason::Tampers { path, line, what });
-                }
-                ScanLine::Finding { path, line, what, hard: false } => {
-                    scanned.suspicions.push(Suspicion { path, line, what });
-                }
+                ScanLine::Finding { path, line, what, kind } => match kind {
+                    Finding::Hard => scanned.evidence.push(Reason::Tampers { path, line, what }),
+                    Finding::Soft => scanned.suspicions.push(Suspicion { path, line, what }),
+                    Finding::Unsteady => scanned.unsteady.push(Suspicion { path, line, what }),
+                },
                 ScanLine::Done { done } => is_done = done,
             }
         }
         scanned.suspicions.sort();
+        scanned.unsteady.sort();
         if is_done { Ok(scanned) } else { Err(broken("the scan did not come to its end")) }
     }
 
-    /// Rewrites the test files that hold `ids`.
+    /// Rewrites the test files that hold `ids`, which may be functions.
     pub(super) async fn rewrite(
         &self,
         tree: &Tree,
@@ -182,8 +184,16 @@ fn broken(message: &str) -> CheckError {
 #[serde(untagged)]
 enum ScanLine {
     Error { path: String, error: SyntaxError },
-    Finding { path: String, line: u64, what: String, hard: bool },
+    Finding { path: String, line: u64, what: String, kind: Finding },
     Done { done: bool },
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Finding {
+    Hard,
+    Soft,
+    Unsteady,
 }
 
 #[derive(Debug, Deserialize)]

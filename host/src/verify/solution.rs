@@ -10,10 +10,10 @@ use super::{
     frozen::{FrozenTests, is_of_function},
     gate::{self, Gate, Reason, Run, Where},
     merge::merge,
-    observe::{Observation, fold},
+    observe::{Observation, Repeat, Turn, fold},
     overlay::with_tests_of,
     record::{Kind, Verification, Verified},
-    scripts::{Rewriting, Suspicion},
+    scripts::{Rewriting, Rewritten, Suspicion},
 };
 use crate::agent::{report::TestOutcome, role::WritePolicy};
 
@@ -46,6 +46,13 @@ pub struct Solution<'a> {
     pub wanted: &'a Wanted,
 }
 
+/// What is run before it is known whether the source is suspicious.
+#[derive(Debug)]
+struct First {
+    repeats: Vec<Repeat>,
+    twin: Rewritten,
+}
+
 impl Verifier {
     /// Judges a solution.
     ///
@@ -62,15 +69,40 @@ impl Verifier {
         record.frozen.clone_from(&claim.wanted.fail_to_pass);
         let handed_in = if merged.is_empty() { vec![Reason::NothingHandedIn] } else { vec![] };
         if record.gate(Gate::HandedIn, handed_in) {
-            let scanned = self.scan(claim.base, &candidate, &merged.written, false).await?;
-            watch.lap("scan");
+            // What is found in the source decides before what the runs say; it costs less to begin with both.
+            let what = claim.wanted.selection(&candidate);
+            let (scanned, first) = tokio::join!(
+                self.scan(claim.base, &candidate, &merged.written, false),
+                self.begin_runs(&candidate, &what, claim.wanted)
+            );
+            let (scanned, first) = (scanned?, first?);
+            watch.lap("scan and first repeats");
             record.suspicions = scanned.suspicions;
+            record.unsteady = scanned.unsteady;
             if record.gate(Gate::Tampering, scanned.evidence) {
-                self.judge(&mut record, &candidate, claim.wanted, &mut watch).await?;
+                self.judge(&mut record, &candidate, claim.wanted, first, &mut watch).await?;
             }
         }
         record.decide();
         Ok(Verified { record, tree: merged.tree, timing: watch.stop() })
+    }
+
+    /// Makes the first runs, and contradicts the tests.
+    ///
+    /// Two repeats tell flaky tests from wrong ones; what both refuse needs no third.
+    async fn begin_runs(
+        &self,
+        candidate: &Tree,
+        what: &Selection,
+        wanted: &Wanted,
+    ) -> Result<First, CheckError> {
+        let number = self.draw("contradiction", candidate) >> 1;
+        let own = wanted.fail_to_pass.all();
+        let (repeats, twin) = tokio::join!(
+            self.repeats(candidate, what, 0..self.n_repeats().min(2)),
+            self.rewrite(candidate, &own, Rewriting::Contradicted, number)
+        );
+        Ok(First { repeats: repeats?, twin: twin? })
     }
 
     /// Runs the tests, and judges what comes of it.
@@ -79,14 +111,12 @@ impl Verifier {
         record: &mut Verification,
         candidate: &Tree,
         wanted: &Wanted,
+        first: First,
         watch: &mut Stopwatch,
     ) -> Result<(), CheckError> {
         let what = wanted.selection(candidate);
-        let n_repeats = self.settings.n_repeats.max(1);
-        // Two repeats tell flaky tests from wrong ones; what both refuse needs no third.
-        let first = n_repeats.min(2);
-        let mut repeats = self.repeats(candidate, &what, 0..first, false).await?;
-        watch.lap("first repeats");
+        let First { mut repeats, twin } = first;
+        let n_first = self.n_repeats().min(2);
         let early = fold(repeats.clone());
         if early.flaky.is_empty() && gates_of(&early, wanted).iter().any(|gate| !gate.passed) {
             close(record, &early, wanted);
@@ -94,13 +124,22 @@ impl Verifier {
         }
         let passing = early.passing();
         let (rest, contradicted) = tokio::join!(
-            self.repeats(candidate, &what, first..n_repeats, false),
-            self.contradict(candidate, &passing, wanted, &record.suspicions)
+            self.repeats(candidate, &what, n_first..self.n_repeats()),
+            self.contradict(candidate, &passing, wanted, twin, &record.suspicions)
         );
         repeats.extend(rest?);
         let (contradicted, n_contradicted) = contradicted?;
+        let mut seen = fold(repeats);
         watch.lap("further repeats and contradictions");
-        if !close(record, &fold(repeats), wanted) {
+        if !record.unsteady.is_empty() && gates_of(&seen, wanted).iter().all(|gate| gate.passed) {
+            let ids: BTreeSet<String> =
+                seen.passing().into_iter().filter(|id| wanted.is_claimed(id)).collect();
+            record.n_alone = ids.len();
+            self.more(candidate, &what, &mut seen).await?;
+            self.alone(candidate, &ids, &mut seen).await?;
+            watch.lap("more repeats, and tests alone");
+        }
+        if !close(record, &seen, wanted) {
             return Ok(());
         }
         record.n_contradicted = n_contradicted;
@@ -119,37 +158,40 @@ impl Verifier {
         candidate: &Tree,
         passing: &BTreeSet<String>,
         wanted: &Wanted,
+        first: Rewritten,
         suspicions: &[Suspicion],
     ) -> Result<(Vec<Reason>, usize), CheckError> {
         let own: BTreeSet<String> =
             passing.iter().filter(|id| wanted.fail_to_pass.is_frozen(id)).cloned().collect();
-        let n_rounds = if suspicions.is_empty() { 1 } else { MAX_ROUNDS };
-        let mut reasons = vec![];
-        let mut n_tried = 0;
-        for round in 0..n_rounds {
-            let number = self.draw("contradiction", candidate).wrapping_add(round) >> 1;
-            let number = if n_rounds == 1 { number } else { round };
-            let twin = self.rewrite(candidate, &own, Rewriting::Contradicted, number).await?;
-            let tried: BTreeSet<&String> = own
-                .iter()
-                .filter(|id| twin.functions.iter().any(|function| is_of_function(id, function)))
-                .collect();
-            if tried.is_empty() {
-                break;
-            }
-            n_tried = n_tried.max(tried.len());
-            let files = tried.iter().filter_map(|id| id.split("::").next()).map(str::to_owned);
-            let run = self.once(&twin.tree, &Selection::Paths(files.collect()), false).await?;
-            for reason in still_passing(&run, &tried) {
-                if !reasons.contains(&reason) {
-                    reasons.push(reason);
-                }
-            }
+        let (mut reasons, n_tried) = self.contradict_once(&own, &first).await?;
+        if suspicions.is_empty() || n_tried == 0 {
+            return Ok((reasons, n_tried));
+        }
+        for round in 0..MAX_ROUNDS {
             if !reasons.is_empty() {
                 break;
             }
+            let twin = self.rewrite(candidate, &own, Rewriting::Contradicted, round).await?;
+            reasons = self.contradict_once(&own, &twin).await?.0;
         }
         Ok((reasons, n_tried))
+    }
+
+    /// Runs contradicted tests. Returns those that pass still, and how many were tried.
+    async fn contradict_once(
+        &self,
+        own: &BTreeSet<String>,
+        twin: &Rewritten,
+    ) -> Result<(Vec<Reason>, usize), CheckError> {
+        let is_tried =
+            |id: &&String| twin.functions.iter().any(|function| is_of_function(id, function));
+        let tried: BTreeSet<&String> = own.iter().filter(is_tried).collect();
+        if tried.is_empty() {
+            return Ok((vec![], 0));
+        }
+        let files = tried.iter().filter_map(|id| id.split("::").next()).map(str::to_owned);
+        let run = self.once(&twin.tree, &Selection::Paths(files.collect()), false).await?;
+        Ok((still_passing(&run, &tried), tried.len()))
     }
 
     /// Runs the tests spelled otherwise, where the code cannot see that pytest runs them.
@@ -178,7 +220,8 @@ impl Verifier {
         what: &Selection,
         is_disguised: bool,
     ) -> Result<Run, CheckError> {
-        let repeat = self.repeat(tree, what, 0, is_disguised).await?;
+        let turn = Turn { is_disguised, ..Turn::default() };
+        let repeat = self.repeat(tree, what, &turn).await?;
         let mut run = repeat.run;
         if let Some(reason) = repeat.unbelievable {
             run.stopped.get_or_insert(reason.to_string());
@@ -206,6 +249,13 @@ impl Wanted {
             paths.insert("tests".to_owned());
         }
         Selection::Paths(paths)
+    }
+
+    /// Returns whether the claim says something of a test.
+    fn is_claimed(&self, id: &str) -> bool {
+        self.fail_to_pass.is_frozen(id)
+            || self.pass_to_pass.contains(id)
+            || self.must_fail.contains(id)
     }
 
     fn ids(&self) -> impl Iterator<Item = String> {
@@ -246,12 +296,7 @@ fn gates_of(seen: &Observation, wanted: &Wanted) -> Vec<gate::Verdict> {
         let passes = passes.map(|id| Reason::Passes { id: id.clone() }).collect();
         gates.push(gate::Verdict::new(Gate::MustFail, passes));
     }
-    let counts = |id: &String| {
-        wanted.fail_to_pass.is_frozen(id)
-            || wanted.pass_to_pass.contains(id)
-            || wanted.must_fail.contains(id)
-    };
-    let flaky = seen.flaky.iter().filter(|(id, _)| counts(id));
+    let flaky = seen.flaky.iter().filter(|(id, _)| wanted.is_claimed(id));
     let flaky =
         flaky.map(|(id, outcomes)| Reason::Flaky { id: id.clone(), outcomes: outcomes.clone() });
     gates.push(gate::Verdict::new(Gate::Stable, flaky.collect()));

@@ -1,7 +1,8 @@
 """Runs pytest for a check: python -I -c THIS PLAN [OPTION]...
 
-PLAN is JSON: {"root": "/workspace", "order": null | "reversed" | a number, "disguised": false}. pytest and the
-reporter are imported before the workspace is on the path, so no file of it can take their place.
+PLAN is JSON: {"root": "/workspace", "order": null | "reversed" | a number, "disguised": false,
+"only": null | [ID], "controls": null | FILE}. pytest and the reporter are imported before the workspace is on the path, so no
+file of it can take their place.
 """
 import builtins
 import json
@@ -13,17 +14,37 @@ import pytest
 import playpen_report  # noqa: F401
 
 
+class Only:
+    """Runs some of the tests that are collected, and the controls."""
+
+    def __init__(self, ids, controls):
+        self.ids, self.controls = set(ids), controls
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items):
+        items[:] = [item for item in items if item.nodeid in self.ids or is_control(item, self.controls)]
+
+
 class Order:
     """Puts the tests into another order: files, then classes, then tests, so that their fixtures stay together."""
 
-    def __init__(self, order):
-        self.order = order
+    def __init__(self, order, controls):
+        self.order, self.controls = order, controls
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items):
         if self.order == "reversed":
             items.reverse()
             return
+        written = [item for item in items if not is_control(item, self.controls)]
+        self.shuffle(items)
+        drawn = [item for item in items if not is_control(item, self.controls)]
+        if len(drawn) > 2 and drawn in (written, written[::-1]):
+            # By chance it is one of the orders that there were already.
+            controls = [item for item in items if is_control(item, self.controls)]
+            items[:] = controls + written[1:] + written[:1]
+
+    def shuffle(self, items):
         draw = random.Random(self.order)
         keys = {}
 
@@ -33,6 +54,10 @@ class Order:
             return [keys.setdefault(head, draw.random()) for head in heads]
 
         items.sort(key=key)
+
+
+def is_control(item, controls):
+    return controls is not None and item.nodeid.startswith(controls + "::")
 
 
 class Disguise:
@@ -75,8 +100,10 @@ class Disguise:
 
 plan, options = json.loads(sys.argv[1]), sys.argv[2:]
 plugins = []
+if plan["only"] is not None:
+    plugins.append(Only(plan["only"], plan["controls"]))
 if plan["order"] is not None:
-    plugins.append(Order(plan["order"]))
+    plugins.append(Order(plan["order"], plan["controls"]))
 if plan["disguised"]:
     plugins.append(Disguise())
 sys.argv[:] = [pytest.__file__.replace("__init__", "__main__"), *options]

@@ -83,6 +83,7 @@ impl Verifier {
         }
         let base = without_history(claim.base);
         let scanned = self.scan(&base, candidate, &merged.written, true).await?;
+        record.unsteady = scanned.unsteady;
         // Tests import pytest, name tests and look at the stack: only what changes pytest counts.
         let evidence = scanned.evidence.into_iter().filter(|reason| match reason {
             Reason::Tampers { what, .. } => !what.starts_with("asks"),
@@ -106,7 +107,13 @@ impl Verifier {
         if !record.add(verdict) {
             return Ok(());
         }
-        let seen = self.observe(candidate, &Selection::All).await?;
+        let mut seen = self.observe(candidate, &Selection::All).await?;
+        if !record.unsteady.is_empty() && seen.flaky.is_empty() {
+            let ids = seen.failing();
+            record.n_alone = ids.len();
+            self.more(candidate, &Selection::All, &mut seen).await?;
+            self.alone(candidate, &ids, &mut seen).await?;
+        }
         record.see(&seen);
         record.add(fail_before(&seen, &record.frozen.clone(), claim.earlier));
         let stable = flaky(&seen, |id| record.frozen.is_frozen(id) || claim.earlier.contains(id));
@@ -133,7 +140,15 @@ impl Verifier {
         let good = merge(claim.base, claim.result, claim.policy).onto(&without_history(fixed));
         let what = Selection::Paths(paths.clone());
         let (before, after) = tokio::join!(self.observe(&buggy, &what), self.observe(&good, &what));
-        let (before, after) = (before?, after?);
+        let (mut before, mut after) = (before?, after?);
+        let ids: BTreeSet<String> = before.failing();
+        record.n_alone = ids.len();
+        if !record.unsteady.is_empty() {
+            self.more(&buggy, &what, &mut before).await?;
+            self.more(&good, &what, &mut after).await?;
+        }
+        self.alone(&buggy, &ids, &mut before).await?;
+        self.alone(&good, &ids, &mut after).await?;
         record.see(&after);
         if !record.gate(Gate::Collect, uncollected(&before)) {
             return Ok(());

@@ -109,6 +109,21 @@ impl Case {
             let reasons = ["not_finished".to_owned()].into();
             return Ok(Judgement { is_accepted: false, reasons, details });
         }
+        let (record, more) = self.verify(ctx, seed, n_jobs).await?;
+        Ok(self.judgement(&record, &more))
+    }
+
+    /// Returns the verifier's record of what was left, and what speaks against it besides.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host does, or if the tests of the persona make no sense.
+    pub async fn verify(
+        &self,
+        ctx: &Context,
+        seed: u64,
+        n_jobs: usize,
+    ) -> anyhow::Result<(Verification, Vec<Reason>)> {
         let cpu = Duration::from_secs(self.persona.cpu_s);
         let settings = VerifySettings {
             limits: CheckLimits { cpu, wall: WALL },
@@ -118,7 +133,7 @@ impl Case {
         };
         let verifier = Verifier::new(ctx, settings);
         let policy = self.policy();
-        let (record, more) = match self.persona.stage {
+        Ok(match self.persona.stage {
             Stage::TestWriter => self.suite(&verifier, &policy).await?,
             Stage::Reproducer => self.reproduction(&verifier, &policy).await?,
             Stage::BugInjector => {
@@ -129,8 +144,7 @@ impl Case {
             Stage::Implementer | Stage::Solver | Stage::LibraryWriter => {
                 (self.solution(&verifier, &policy).await?, vec![])
             }
-        };
-        Ok(self.judgement(&record, &more))
+        })
     }
 
     fn policy(&self) -> WritePolicy {
@@ -208,7 +222,7 @@ impl Case {
         if let (true, Some(good)) = (verified.accepted(), &self.good) {
             let tests = merge(&self.base, &self.played.tree, policy).tree;
             let tree = with_tests_of(good, &tests, &BTreeSet::new());
-            let seen = verifier.observe(&tree, &Selection::All).await?;
+            let seen = verifier.observe_closely(&tree, &Selection::All).await?;
             more.extend(seen.flaws.clone());
             let outcomes = seen.flaky.iter();
             more.extend(
