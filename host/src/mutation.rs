@@ -7,7 +7,9 @@
 //! # Invariants
 //!
 //! * **Only what the task brought, and only what its tests run**: a mutant on a line that no test runs says that
-//!   the line is not tested, which is known without it.
+//!   the line is not tested, which is known without it. Where no test runs any new line in its own process, some of
+//!   them are changed all the same, for tests that start the code in another one.
+//! * **Not measured is not passed**: tests get through without a mutant only if there is nothing that can be changed.
 //! * **Mutants that change nothing do not count**: those whose compiled code stays the same are dropped.
 //! * **No clock decides.** Tests that hang are found by their steps, and mutants are drawn by a hash.
 
@@ -33,8 +35,11 @@ use crate::{
     verify::gate::{Gate, Reason, Verdict},
 };
 
-/// Mutants below which a score says nothing, and the gate lets through.
+/// Mutants below which percents say little: then half of them have to be noticed, and one at least.
 const MIN_MUTANTS: usize = 5;
+
+/// Mutants that are tried where no test runs a new line in its own process: each needs a fresh one.
+const MAX_ELSEWHERE: usize = 12;
 
 /// Mutants that survived of which the test writer is told.
 const MAX_TOLD: usize = 12;
@@ -82,9 +87,10 @@ pub struct Score {
 }
 
 impl Score {
-    /// Returns whether at least `percent` of the mutants were noticed, or too few were tried to say.
+    /// Returns whether at least `percent` of the mutants were noticed; of very few, half.
     pub fn reaches(self, percent: u32) -> bool {
-        self.n_mutants < MIN_MUTANTS || self.n_killed * 100 >= self.n_mutants * percent as usize
+        let percent = if self.n_mutants < MIN_MUTANTS { percent.min(50) } else { percent };
+        self.n_killed * 100 >= self.n_mutants * percent as usize
     }
 }
 
@@ -152,17 +158,22 @@ pub async fn measure(
     let lines = new_lines(what.before, what.after, &repository.sources);
     let baseline = match Baseline::of_stable(ctx, &repository, config.cpu).await {
         Ok(baseline) => baseline,
-        // The verifier saw them pass: nothing can be measured, and nothing is said against them.
+        // The verifier saw them pass, but no line of what they run is known.
         Err(VariantError::NoTests { .. }) => {
             return Ok((unmeasured(what), MutationTimes::default()));
         }
         Err(error) => return Err(error),
     };
     let covered = intersection(&lines, &baseline.lines);
-    let found = mutants::find(&baseline, &covered).await?;
+    let mut found = mutants::find(&baseline, &covered).await?;
+    let mut max_mutants = config.max_mutants;
+    if found.mutants.is_empty() {
+        found = mutants::find_elsewhere(&baseline, &lines).await?;
+        max_mutants = max_mutants.min(MAX_ELSEWHERE);
+    }
     let baseline_cpu = baseline.suite.cpu();
     let n_sites = found.mutants.len();
-    let drawn = draw(found.mutants, config.max_mutants);
+    let drawn = draw(found.mutants, max_mutants);
     let fates = mutants::try_all(&baseline, &drawn, config.jobs, true).await?;
     let mut mutation = judge(config, &drawn, &fates);
     mutation.n_sites = n_sites;
@@ -300,7 +311,8 @@ fn survivor(mutant: &Mutant) -> Survivor {
 /// Returns what is said where no test could be used.
 fn unmeasured(what: &Measured<'_>) -> Mutation {
     let left_out = what.ids.iter().map(|id| (id.clone(), "it does not pass each time".to_owned()));
-    Mutation { left_out: left_out.collect(), ..judge(MutationConfig::default(), &[], &[]) }
+    let verdict = Verdict::new(Gate::Mutation, vec![Reason::NotMeasured]);
+    Mutation { verdict, left_out: left_out.collect(), ..judge(MutationConfig::default(), &[], &[]) }
 }
 
 #[cfg(test)]
@@ -323,9 +335,10 @@ mod tests {
     }
 
     #[test]
-    fn a_score_needs_some_mutants() {
+    fn of_few_mutants_half_have_to_be_noticed() {
         let score = |n_killed, n_mutants| Score { n_killed, n_mutants };
-        assert!(score(0, 4).reaches(60));
+        assert!(!score(0, 1).reaches(60) && !score(1, 4).reaches(60) && !score(1, 3).reaches(60));
+        assert!(score(0, 0).reaches(60) && score(1, 2).reaches(60) && score(2, 4).reaches(60));
         assert!(!score(2, 5).reaches(60));
         assert!(score(3, 5).reaches(60));
     }

@@ -341,3 +341,65 @@ async fn what_an_implementer_may_try_is_refused() {
         assert_eq!(refused, Some(reason), "{command}: {gates:?}");
     }
 }
+
+/// Tests that run the code in another process, where no trace sees which lines run.
+const FROM_OUTSIDE: &str = "import subprocess, sys\n\n\n\
+def run(code):\n    done = subprocess.run([sys.executable, '-c', 'import calc; ' + code], capture_output=True, text=True)\n    \
+assert done.returncode == 0, done.stderr\n    return done.stdout\n\n\n";
+
+/// Runs a rollout of one task, `add`, with the tests of two attempts. Returns its state and what the first
+/// measurement said.
+async fn measured(tests: String, stronger: String) -> Option<(TaskState, Value)> {
+    let model = ScriptedModel::new(move |purpose| {
+        let answer = match (purpose.stage.as_str(), purpose.attempt) {
+            ("test_writer", 1) => create("tests/test_1_1_1.py", &tests),
+            ("test_writer", _) => create("tests/test_1_1_1.py", &stronger),
+            _ => create("calc/__init__.py", ADD),
+        };
+        Ok(if purpose.turn == 1 { answer } else { finish() })
+    });
+    let ctx = context(Arc::new(model))?;
+    let (repo, folder) = (project(), tempfile::tempdir().unwrap());
+    let mut plan: Value = serde_json::from_str(&tasks_json()).unwrap();
+    let first = plan["phases"][0]["modules"][0]["tasks"][0].clone();
+    plan["phases"][0]["modules"] =
+        json!([{"module_number": "1.1", "title": "Module", "tasks": [first]}]);
+    fs_err::write(repo.path().join("tasks.json"), plan.to_string()).unwrap();
+    let config = RolloutConfig::new(repo.path(), folder.path(), "scripted");
+    let report = rollout(&ctx, &config, &Silent).await.unwrap();
+    let said = read_json(report.run_folder.join("tasks/1.1.1/mutation-1/mutation.json"));
+    Some((report.tasks[0].state.clone(), said))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_that_no_mutant_reaches_are_not_let_through() {
+    // They see that the program ends well, and not what it says.
+    let weak = format!(
+        "{FROM_OUTSIDE}def test_add():\n    run('calc.add(1, 2)')\n\n\ndef test_more():\n    run('calc.add(2, 3)')\n"
+    );
+    let Some((state, said)) = measured(weak.clone(), weak).await else { return };
+    assert!(matches!(state, TaskState::Unsolved { .. }), "{state:?}");
+    assert_eq!(said["verdict"]["reasons"][0]["reason"], "weak_tests", "{said:#}");
+    assert_eq!(said["score"]["n_killed"], 0, "{said:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_in_another_process_are_measured_there() {
+    let good = format!(
+        "{FROM_OUTSIDE}def test_add():\n    assert run('print(calc.add(1, 2))') == '3\\n'\n\n\n\
+         def test_more():\n    assert run('print(calc.add(2, 3))') == '5\\n'\n"
+    );
+    let Some((state, said)) = measured(good.clone(), good).await else { return };
+    assert!(matches!(state, TaskState::Solved), "{state:?} {said:#}");
+    assert!(said["score"]["n_mutants"].as_u64() > Some(0), "{said:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_of_one_line_is_measured_too() {
+    // Whatever is returned is accepted: the few mutants that there are survive.
+    let weak = "from calc import add\n\n\ndef test_add():\n    add(1, 2)\n\n\ndef test_more():\n    add(2, 3)\n";
+    let Some((state, said)) = measured(weak.to_owned(), ADD_TESTS.to_owned()).await else { return };
+    assert_eq!(said["verdict"]["reasons"][0]["reason"], "weak_tests", "{said:#}");
+    assert!(said["score"]["n_mutants"].as_u64() < Some(5), "{said:#}");
+    assert!(matches!(state, TaskState::Solved), "made stronger once: {state:?}");
+}

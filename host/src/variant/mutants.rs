@@ -93,6 +93,23 @@ pub async fn find(baseline: &Baseline, lines: &Lines) -> Result<Mutants, Variant
     Ok(mutants)
 }
 
+/// Finds the mutants of `lines` that no test runs in its own process. All tests are said to run them.
+///
+/// # Errors
+///
+/// Fails if the host does.
+pub async fn find_elsewhere(baseline: &Baseline, lines: &Lines) -> Result<Mutants, VariantError> {
+    let found = edits::sites(&baseline.suite.fork(None), lines).await?;
+    let mut mutants = Mutants::default();
+    for (path, sites) in found {
+        mutants.n_equivalent += sites.n_equivalent;
+        let tests = || baseline.ids.iter().cloned().collect();
+        let of_path = |site| Mutant { path: path.clone(), site, tests: tests() };
+        mutants.mutants.extend(sites.sites.into_iter().map(of_path));
+    }
+    Ok(mutants)
+}
+
 /// Tries mutants in warm processes, `jobs` at a time.
 ///
 /// With `all_tests` each is run against all of its tests, otherwise until one fails.

@@ -186,6 +186,8 @@ pub enum Reason {
         /// The part that must be noticed, in percent.
         min_percent: u32,
     },
+    /// None of the tests could be run on changes of the code.
+    NotMeasured,
     /// No test notices a change of the code.
     Survives {
         /// The file.
@@ -322,6 +324,10 @@ impl fmt::Display for Reason {
                 f,
                 "the tests notice {n_killed} of {n_mutants} small changes of the implementation; at least \
                  {min_percent} percent are asked for"
+            ),
+            Self::NotMeasured => f.write_str(
+                "no test could be used to see whether it notices changes of the implementation: each takes too many \
+                 steps, or does not pass when it is run again",
             ),
             Self::Survives { path, line, function, original, changed } if changed.is_empty() => {
                 write!(
