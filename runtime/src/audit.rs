@@ -12,7 +12,6 @@ mod batch;
 mod count;
 mod digest;
 mod event;
-mod event_ref;
 mod log;
 
 pub(crate) use self::count::HostCalls;
@@ -20,8 +19,7 @@ pub use self::{
     batch::EventBatch,
     count::{AuditCounts, HostCounts},
     digest::ContentDigest,
-    event::{Decision, Event, NodeKind, NodeRef, Op, OpenAccess},
-    event_ref::EventRef,
+    event::{Decision, Event, EventRef, NodeKind, NodeRef, Op, OpenAccess},
     log::{End, Gap, Header, Line, LogOptions, LogWriter, MountInfo, Signature, chain_hash},
 };
 

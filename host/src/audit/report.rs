@@ -179,7 +179,7 @@ mod tests {
                 ..Event::new(op, decision, n + 1, *name)
             };
             let exit = Event {
-                status: Some((*name).to_owned()),
+                status: Some((*name).into()),
                 ..Event::new(Op::Exit, Decision::Allowed, n + 1, *name)
             };
             events.push(spawn);

@@ -203,7 +203,7 @@ fn line(event: &Event) -> String {
         parts.push(format!("{argv:?}"));
     }
     if let Some(status) = &event.status {
-        parts.push(status.clone());
+        parts.push(status.to_string());
     }
     if let Some(n) = event.bytes_read.filter(|n| *n > 0) {
         parts.push(format!("{n} bytes read"));

@@ -1,4 +1,5 @@
-//! Many events in one buffer; see [`EventBatch`].
+//! Many events in one buffer, which is emptied and filled again. What events rarely have goes beside
+//! the buffer as an [`Event`].
 
 use super::{ContentDigest, Decision, Event, EventRef, NodeKind, NodeRef, Op, OpenAccess};
 
@@ -300,7 +301,7 @@ mod tests {
             Event {
                 names: if rare == 1 { vec!["/n".to_owned()] } else { vec![] },
                 argv: (rare == 2).then(|| vec!["a".to_owned(), String::new()]),
-                status: (rare == 3).then(|| "code 0".to_owned()),
+                status: (rare == 3).then(|| "code 0".into()),
                 count: (rare == 4).then_some(3),
                 child: (rare == 5).then_some(7),
                 call: (rare > 15).then(|| "call".into()),

@@ -1,8 +1,17 @@
 //! What an event says.
+//!
+//! A guest waits while its event is made, so making one takes nothing from the allocator: what it says
+//! is lent to the sink as an [`EventRef`], and whoever keeps it makes an [`Event`] of it or copies it into
+//! an [`EventBatch`](super::EventBatch).
 
 use super::ContentDigest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
 /// The operation that an event records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -162,9 +171,18 @@ impl<'de> Deserialize<'de> for NodeRef {
 }
 
 /// One entry of the record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Event {
+///
+/// `Event` without parameters holds what it says; an [`EventRef`] has it lent. `S` is a text, `D` the
+/// digest of a content, `L` a list of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    bound(
+        serialize = "S: Serialize, D: Serialize, L: Serialize + AsRef<[String]>",
+        deserialize = "S: Deserialize<'de>, D: Deserialize<'de>, L: Deserialize<'de> + Default"
+    )
+)]
+pub struct Event<S = Arc<str>, D = ContentDigest, L = Vec<String>> {
     /// Position in the record of the sandbox, from 0, without gaps.
     pub seq: u64,
     /// Microseconds since the sandbox began, by its own clock.
@@ -174,25 +192,25 @@ pub struct Event {
     /// Its parent; 0 is the host.
     pub ppid: u32,
     /// The name that process was started under.
-    pub argv0: Arc<str>,
+    pub argv0: S,
     /// The tool call that the command belongs to, as whoever ran it named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call: Option<Arc<str>>,
+    pub call: Option<S>,
     /// What was asked for.
     pub op: Op,
     /// The path as it was asked for; relative to the root of the sandbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<Arc<str>>,
+    pub path: Option<S>,
     /// The path of the node that was operated on, or that would have been.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resolved: Option<Arc<str>>,
+    pub resolved: Option<S>,
     /// The second path as it was asked for, for `rename` and `link`; where the link points, for
     /// `symlink`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Arc<str>>,
+    pub to: Option<S>,
     /// The path that the second one led to, for `rename` and `link`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_resolved: Option<Arc<str>>,
+    pub to_resolved: Option<S>,
     /// The node that was operated on, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeRef>,
@@ -200,8 +218,8 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<NodeKind>,
     /// Other names that the node had at that time: its hard links.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub names: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub names: L,
     /// The operation made the node.
     #[serde(default, skip_serializing_if = "is_false")]
     pub created: bool,
@@ -210,10 +228,10 @@ pub struct Event {
     pub access: Option<OpenAccess>,
     /// The mount that grants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<Arc<str>>,
+    pub grant: Option<S>,
     /// The rule that decided, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Arc<str>>,
+    pub rule: Option<S>,
     /// Allowed or denied.
     pub decision: Decision,
     /// A tripwire: the access is to be looked at, whether it was allowed or denied.
@@ -221,7 +239,7 @@ pub struct Event {
     pub flagged: bool,
     /// The POSIX name of the error that the guest got, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errno: Option<Cow<'static, str>>,
+    pub errno: Option<S>,
     /// Bytes read through the descriptor, for `close`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_read: Option<u64>,
@@ -230,32 +248,39 @@ pub struct Event {
     pub bytes_written: Option<u64>,
     /// What the file held when it was opened, for the `close` of one that was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash_before: Option<ContentDigest>,
+    pub hash_before: Option<D>,
     /// What it held when it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash_after: Option<ContentDigest>,
+    pub hash_after: Option<D>,
     /// The arguments, for `spawn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub argv: Option<Vec<String>>,
+    pub argv: Option<L>,
     /// The process that was started, for `spawn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<u32>,
     /// How the process ended, for `exit`: `code 0`, `signal 9`, `trap stack overflow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+    pub status: Option<S>,
     /// How many equal events this one stands for, where they were put together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
 
+/// An [`Event`] whose texts somebody else holds.
+pub type EventRef<'a> = Event<&'a str, &'a ContentDigest, &'a [String]>;
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-pub(super) fn is_false(value: &bool) -> bool {
+fn is_false(value: &bool) -> bool {
     !value
 }
 
-impl Event {
+fn is_empty(list: &impl AsRef<[String]>) -> bool {
+    list.as_ref().is_empty()
+}
+
+impl<S, D, L: Default> Event<S, D, L> {
     /// Returns an event that says who did what, and nothing else.
-    pub fn new(op: Op, decision: Decision, pid: u32, argv0: impl Into<Arc<str>>) -> Self {
+    pub fn new(op: Op, decision: Decision, pid: u32, argv0: impl Into<S>) -> Self {
         Self {
             seq: 0,
             at_us: 0,
@@ -270,7 +295,7 @@ impl Event {
             to_resolved: None,
             node: None,
             kind: None,
-            names: vec![],
+            names: L::default(),
             created: false,
             access: None,
             grant: None,
@@ -288,19 +313,80 @@ impl Event {
             count: None,
         }
     }
+}
 
+impl<S, D, L> Event<S, D, L> {
+    /// Returns the same event with its texts, digests and lists in another form.
+    fn map<'a, T, E, M>(
+        &'a self,
+        text: impl Fn(&'a S) -> T,
+        digest: impl Fn(&'a D) -> E,
+        list: impl Fn(&'a L) -> M,
+    ) -> Event<T, E, M> {
+        let maybe = |it: &'a Option<S>| it.as_ref().map(&text);
+        Event {
+            seq: self.seq,
+            at_us: self.at_us,
+            pid: self.pid,
+            ppid: self.ppid,
+            argv0: text(&self.argv0),
+            call: maybe(&self.call),
+            op: self.op,
+            path: maybe(&self.path),
+            resolved: maybe(&self.resolved),
+            to: maybe(&self.to),
+            to_resolved: maybe(&self.to_resolved),
+            node: self.node,
+            kind: self.kind,
+            names: list(&self.names),
+            created: self.created,
+            access: self.access,
+            grant: maybe(&self.grant),
+            rule: maybe(&self.rule),
+            decision: self.decision,
+            flagged: self.flagged,
+            errno: maybe(&self.errno),
+            bytes_read: self.bytes_read,
+            bytes_written: self.bytes_written,
+            hash_before: self.hash_before.as_ref().map(&digest),
+            hash_after: self.hash_after.as_ref().map(&digest),
+            argv: self.argv.as_ref().map(&list),
+            child: self.child,
+            status: maybe(&self.status),
+            count: self.count,
+        }
+    }
+
+    /// Returns how many bytes of content the event holds on to.
+    pub fn n_held_bytes(&self) -> u64
+    where
+        D: Borrow<ContentDigest>,
+    {
+        let digests = [&self.hash_before, &self.hash_after].into_iter().flatten();
+        digests.map(|digest| digest.borrow().n_held_bytes()).sum()
+    }
+}
+
+impl EventRef<'_> {
+    /// Returns an event that holds all of it.
+    pub fn to_event(&self) -> Event {
+        self.map(|text| Arc::from(*text), |digest| (*digest).clone(), |list| list.to_vec())
+    }
+}
+
+impl<'a> From<&'a Event> for EventRef<'a> {
+    fn from(event: &'a Event) -> Self {
+        event.map(|text| &**text, |digest| digest, |list| &**list)
+    }
+}
+
+impl Event {
     /// Computes the hashes now rather than when they are first asked for. Until then the event
     /// holds on to the contents.
     pub fn settle(&mut self) {
         for digest in [&mut self.hash_before, &mut self.hash_after].into_iter().flatten() {
             digest.settle();
         }
-    }
-
-    /// Returns how many bytes of content the event holds on to.
-    pub fn n_held_bytes(&self) -> u64 {
-        let digests = [&self.hash_before, &self.hash_after].into_iter().flatten();
-        digests.map(ContentDigest::n_held_bytes).sum()
     }
 
     /// Tells whether the operation was allowed and succeeded.

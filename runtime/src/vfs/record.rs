@@ -283,7 +283,7 @@ impl Vfs {
             at_us: u64::try_from(self.clock.elapsed().as_micros()).unwrap_or(u64::MAX),
             ppid: actor.ppid,
             call: actor.call.as_deref(),
-            ..EventRef::new(op, decision, actor.pid, &actor.argv0)
+            ..EventRef::new(op, decision, actor.pid, &*actor.argv0)
         }
     }
 }

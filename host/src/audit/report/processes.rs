@@ -5,7 +5,7 @@ use super::{
     page::{self, Page},
 };
 use playpen_runtime::audit::{Decision, Event, Op};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Processes that have a line in the timeline; the longest ones.
 const MAX_LANES: usize = 60;
@@ -24,7 +24,7 @@ struct Process {
     argv: String,
     from_us: u64,
     until_us: u64,
-    status: Option<String>,
+    status: Option<Arc<str>>,
     n_events: u64,
     n_denied: u64,
     bytes_read: u64,
