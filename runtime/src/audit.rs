@@ -1,7 +1,7 @@
 //! The record of what guests asked for and what they were given.
 //!
-//! One [`Event`] for each operation on a path, each start and end of a process, and each close of a
-//! file that was read or written, allowed and denied alike. The choke point of the namespace makes
+//! One [`Event`] for each operation on a path, each start and end of a process, each close of a file
+//! that was read or written, and each address that a socket asks for, allowed and denied alike. The choke point of the namespace makes
 //! the event from the node that it then operates on, so the recorded path is the path used.
 //!
 //! Events go to an [`AuditSink`]; [`LogWriter`] makes them lines of a file in which each line holds

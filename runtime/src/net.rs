@@ -40,6 +40,16 @@ pub enum NetworkMode {
     Loopback,
 }
 
+impl NetworkMode {
+    /// Returns the setting of the policy that refuses what is refused.
+    pub(crate) fn rule(self) -> &'static str {
+        match self {
+            Self::None => "network none",
+            Self::Loopback => "network loopback",
+        }
+    }
+}
+
 /// Sockets that a sandbox has at most, with connections that nobody has accepted yet. Answers
 /// TM-NET-2: queues that fill the host's memory.
 const MAX_SOCKETS: usize = 1024;
@@ -82,6 +92,10 @@ pub(crate) enum Name {
 impl Network {
     pub(crate) fn new(mode: NetworkMode) -> Arc<Self> {
         Arc::new(Self { mode, n_sockets: AtomicUsize::new(0), state: Mutex::default() })
+    }
+
+    pub(crate) fn mode(&self) -> NetworkMode {
+        self.mode
     }
 
     /// Counts a socket that is made.

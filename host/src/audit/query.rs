@@ -24,7 +24,7 @@ pub struct Access {
     pub argv: Vec<String>,
     /// The operation.
     pub op: Op,
-    /// The path of the node.
+    /// The path of the node, or the address of the socket.
     pub path: String,
     /// The name that the question asked for, where the node was reached under another.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +51,7 @@ impl Access {
             .argv_of(event.pid)
             .map_or_else(|| vec![event.argv0.to_string()], <[String]>::to_vec);
         let path = event.resolved.as_ref().or(event.path.as_ref()).or(event.to.as_ref());
+        let path = path.or(event.address.as_ref());
         let by = event.rule.as_ref().or(event.grant.as_ref());
         let bytes = event.bytes_read.map(|read| read + event.bytes_written.unwrap_or(0));
         Self {

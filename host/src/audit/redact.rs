@@ -45,6 +45,10 @@ impl Redaction {
         if self.paths.is_empty() {
             return;
         }
+        // A name of the Unix domain may lead anywhere through links, so all of them are hidden.
+        if let Some(path) = event.address.as_deref().and_then(|it| it.strip_prefix("unix:/")) {
+            event.address = Some(format!("unix:{}", stand_in(path)).into());
+        }
         let is_secret =
             |path: &Option<Arc<str>>| path.as_deref().is_some_and(|path| self.paths.is_match(path));
         let by_name = event.names.iter().any(|name| self.paths.is_match(name));

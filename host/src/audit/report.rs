@@ -98,7 +98,7 @@ fn denials(page: &mut Page, denied: &[Access]) {
         page.raw("<p class=\"about\">Nothing was.</p>\n</section>\n");
         return;
     }
-    page.raw("<div class=\"wide\"><table>\n<tr><th>event</th><th>time</th><th>what</th><th>path</th><th>by</th><th>process</th></tr>\n");
+    page.raw("<div class=\"wide\"><table>\n<tr><th>event</th><th>time</th><th>what</th><th>path or address</th><th>by</th><th>process</th></tr>\n");
     for access in denied.iter().take(MAX_DENIED) {
         let is_denied = access.decision == playpen_runtime::audit::Decision::Denied;
         page.raw("<tr><td class=\"n\">").number(access.seq).raw("</td><td class=\"n\">");
@@ -170,6 +170,7 @@ mod tests {
                 resolved: Some(path.as_str().into()),
                 to: Some((*name).into()),
                 to_resolved: Some(format!("{path}2").into()),
+                address: Some((*name).into()),
                 kind: Some(NodeKind::File),
                 rule: Some((*name).into()),
                 node,

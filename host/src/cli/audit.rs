@@ -193,12 +193,12 @@ fn line(event: &Event) -> String {
         event.argv0,
         event.op.name()
     )];
-    let asked = event.path.as_deref().unwrap_or("");
-    let path = event.resolved.as_deref().unwrap_or(asked);
-    parts.push(path.to_owned());
+    let path = event.resolved.as_deref().or(event.path.as_deref());
+    parts.extend(path.map(str::to_owned));
     if let Some(to) = event.to_resolved.as_deref().or(event.to.as_deref()) {
         parts.push(format!("-> {to}"));
     }
+    parts.extend(event.address.as_deref().map(str::to_owned));
     if let Some(argv) = &event.argv {
         parts.push(format!("{argv:?}"));
     }

@@ -3,12 +3,15 @@
 //! Every path that was touched in a mount is allowed to be read, every path that was changed to be
 //! written, and nothing else of the mounts. What was asked for and was not there counts as touched:
 //! a program that looks for its configuration must be told that there is none, not that it may not
-//! look. Names that a run makes up and gives up again (temporary files) become a glob of their
+//! look. A run that made no socket needs no network. Names that a run makes up and gives up again (temporary files) become a glob of their
 //! folder.
 
-use super::{Grant, MountMode, MountPolicy, Policy, RulePolicy, ToolsPolicy};
+use super::{Grant, MountMode, MountPolicy, NetworkPolicy, Policy, RulePolicy, ToolsPolicy};
 use crate::audit::Record;
-use playpen_runtime::audit::{Decision, Event, Op, OpenAccess};
+use playpen_runtime::{
+    NetworkMode,
+    audit::{Decision, Event, Op, OpenAccess},
+};
 use std::collections::BTreeSet;
 
 /// Returns the policy.
@@ -25,7 +28,8 @@ pub fn learn(record: &Record) -> Policy {
     for event in &record.events {
         touched.add(event, &|path| is_meant(path), &passing);
     }
-    let Touched { read, written, tools } = touched;
+    let Touched { read, written, tools, has_sockets } = touched;
+    let mode = if has_sockets { NetworkMode::Loopback } else { NetworkMode::None };
     let everything = points.iter().map(|point| format!("{}/**", escape(point))).collect();
     let read = read.difference(&written).cloned().collect();
     let rules = [(Grant::None, everything), (Grant::Read, read), (Grant::Write, written)]
@@ -35,6 +39,7 @@ pub fn learn(record: &Record) -> Policy {
         mounts: header.mounts.iter().map(mount).collect(),
         rules: rules.into_iter().filter(|rule| !rule.paths.is_empty()).collect(),
         tools: Some(ToolsPolicy { allow: tools.into_iter().collect() }),
+        network: NetworkPolicy { mode },
         ..Policy::default()
     }
 }
@@ -56,10 +61,12 @@ struct Touched {
     read: BTreeSet<String>,
     written: BTreeSet<String>,
     tools: BTreeSet<String>,
+    has_sockets: bool,
 }
 
 impl Touched {
     fn add(&mut self, event: &Event, is_meant: &dyn Fn(&str) -> bool, passing: &BTreeSet<&str>) {
+        self.has_sockets |= event.op == Op::Socket && event.succeeded();
         if event.op == Op::Spawn {
             let names = [
                 event.resolved.as_deref(),

@@ -27,7 +27,7 @@ mod flag {
     pub(super) const DENIED: u8 = 128;
 }
 
-const OPS: [Op; 16] = [
+const OPS: [Op; 20] = [
     Op::OpenRead,
     Op::OpenWrite,
     Op::Close,
@@ -44,6 +44,10 @@ const OPS: [Op; 16] = [
     Op::Truncate,
     Op::Spawn,
     Op::Exit,
+    Op::Socket,
+    Op::Bind,
+    Op::Connect,
+    Op::Send,
 ];
 
 const KINDS: [Option<NodeKind>; 5] = [
@@ -109,6 +113,7 @@ impl EventBatch {
         self.n_events += 1;
         let is_rare = !entry.names.is_empty()
             || entry.argv.is_some()
+            || entry.address.is_some()
             || entry.child.is_some()
             || entry.status.is_some()
             || entry.count.is_some();
@@ -304,6 +309,7 @@ mod tests {
                 status: (rare == 3).then(|| "code 0".into()),
                 count: (rare == 4).then_some(3),
                 child: (rare == 5).then_some(7),
+                address: (rare == 6).then(|| "tcp".into()),
                 call: (rare > 15).then(|| "call".into()),
                 argv0, path, resolved, to, to_resolved, grant, rule,
                 errno: errno.map(Into::into), ..event

@@ -23,7 +23,7 @@ pub struct AuditCounts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostCounts {
-    /// Calls that name a path, or that change a file through a descriptor.
+    /// Calls that name a path or the address of a socket, or that change a file through a descriptor.
     pub calls: u64,
     /// Attempts to start a process.
     pub spawns: u64,

@@ -49,6 +49,14 @@ pub enum Op {
     Spawn,
     /// A process ended; `status` says how.
     Exit,
+    /// A socket was made; `address` is its protocol.
+    Socket,
+    /// A socket was given `address`.
+    Bind,
+    /// A socket was connected with `address`, or was to be.
+    Connect,
+    /// A datagram was sent to `address` by a socket that is not connected.
+    Send,
 }
 
 impl Op {
@@ -57,10 +65,15 @@ impl Op {
         !matches!(
             self,
             Self::OpenRead | Self::Close | Self::Stat | Self::Readlink | Self::Spawn | Self::Exit
-        )
+        ) && !self.is_network()
     }
 
-    /// Tells whether a system call on one or two names, or on an open file, made the event.
+    /// Tells whether the operation is one of a socket.
+    pub fn is_network(self) -> bool {
+        matches!(self, Self::Socket | Self::Bind | Self::Connect | Self::Send)
+    }
+
+    /// Tells whether a system call on one or two names, on an open file or on a socket made the event.
     pub fn is_call(self) -> bool {
         !matches!(self, Self::Close | Self::Spawn | Self::Exit)
     }
@@ -84,6 +97,10 @@ impl Op {
             Self::Truncate => "truncate",
             Self::Spawn => "spawn",
             Self::Exit => "exit",
+            Self::Socket => "socket",
+            Self::Bind => "bind",
+            Self::Connect => "connect",
+            Self::Send => "send",
         }
     }
 }
@@ -211,6 +228,10 @@ pub struct Event<S = Arc<str>, D = ContentDigest, L = Vec<String>> {
     /// The path that the second one led to, for `rename` and `link`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_resolved: Option<S>,
+    /// What a socket was to be given, or to reach, as in `tcp://127.0.0.1:80`, `udp://[::1]:53`,
+    /// `unix:/tmp/name` and `unix:@abstract`; the protocol alone for `socket`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<S>,
     /// The node that was operated on, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeRef>,
@@ -293,6 +314,7 @@ impl<S, D, L: Default> Event<S, D, L> {
             resolved: None,
             to: None,
             to_resolved: None,
+            address: None,
             node: None,
             kind: None,
             names: L::default(),
@@ -336,6 +358,7 @@ impl<S, D, L> Event<S, D, L> {
             resolved: maybe(&self.resolved),
             to: maybe(&self.to),
             to_resolved: maybe(&self.to_resolved),
+            address: maybe(&self.address),
             node: self.node,
             kind: self.kind,
             names: list(&self.names),

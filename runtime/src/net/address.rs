@@ -1,7 +1,10 @@
 //! Addresses of sockets, in the layout that Linux gives `sockaddr`.
 
 use crate::errno::{Errno, SysResult};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
@@ -123,6 +126,19 @@ impl Address {
         match self {
             Self::Unix(name) if name.first().is_some_and(|first| *first != 0) => Some(name),
             _ => None,
+        }
+    }
+}
+
+/// As the record writes it, but for the protocol of an address of IPv4 or IPv6.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "//{address}"),
+            Self::Unix(name) => match name.split_first() {
+                Some((0, name)) => write!(f, "@{}", String::from_utf8_lossy(name)),
+                _ => f.write_str(&String::from_utf8_lossy(name)),
+            },
         }
     }
 }

@@ -110,6 +110,15 @@ enum Role {
 }
 
 impl Socket {
+    /// Returns what the record calls the protocol.
+    pub(crate) fn scheme(family: Family, protocol: Protocol) -> &'static str {
+        match (family, protocol) {
+            (Family::Unix, _) => "unix",
+            (_, Protocol::Stream) => "tcp",
+            (_, Protocol::Datagram) => "udp",
+        }
+    }
+
     /// Makes a socket that is not bound and not connected.
     pub(crate) fn new(
         network: &Arc<Network>,

@@ -11,6 +11,7 @@ pub(super) use self::messages::{
 
 use super::{Attempt, Guest, Wait, fds::NONBLOCK};
 use crate::{
+    audit::{Decision, EventRef, Op},
     errno::{Errno, SysResult},
     fd::{Description, Flags, Held, Kind, Readiness},
     net::{Address, Family, Name, Network, Protocol, Socket, Way},
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 /// Bytes of the largest address.
 const MAX_ADDRESS_BYTES: u32 = 128;
+
 fn socket(process: &Process, fd: u32) -> SysResult<(Arc<Description>, Arc<Socket>)> {
     let description = process.fd(fd)?;
     match &description.kind {
@@ -34,6 +36,74 @@ fn socket(process: &Process, fd: u32) -> SysResult<(Arc<Description>, Arc<Socket
 
 fn network(process: &Process) -> &Arc<Network> {
     &process.job.kernel.network
+}
+
+/// Records what was asked of a socket, and what came of it.
+fn note<T>(process: &Process, op: Op, address: &str, result: SysResult<T>) -> SysResult<T> {
+    let kernel = &process.job.kernel;
+    kernel.calls.call();
+    let errno = result.as_ref().err().copied();
+    let is_denied = match op {
+        Op::Socket => errno == Some(Errno::ACCES),
+        _ => errno == Some(Errno::NETUNREACH),
+    };
+    if is_denied || kernel.audit.is_on() {
+        let decision = if is_denied { Decision::Denied } else { Decision::Allowed };
+        let vfs = kernel.vfs.lock();
+        kernel.audit.record(&mut EventRef {
+            address: Some(address),
+            rule: is_denied.then(|| kernel.network.mode().rule()),
+            errno: errno.map(Errno::name),
+            ..vfs.blank_ref(&process.actor, op, decision)
+        });
+    }
+    result
+}
+
+/// An address that a guest asks for.
+struct Asked {
+    address: Address,
+    /// What a name of the Unix domain that is a path means; empty for every other address.
+    path: String,
+}
+
+impl Asked {
+    fn parse(guest: &Guest<'_>, at: u32, len: u32, path: u32, path_len: u32) -> SysResult<Self> {
+        if len > MAX_ADDRESS_BYTES {
+            return Err(Errno::INVAL);
+        }
+        let address = Address::parse(guest.slice(at, len)?)?;
+        let path = match address.path() {
+            Some(_) => guest.path(path, path_len)?,
+            None => String::new(),
+        };
+        Ok(Self { address, path })
+    }
+
+    /// Records what a socket did with the address, and what came of it.
+    fn note<T>(
+        &self,
+        process: &Process,
+        op: Op,
+        socket: &Socket,
+        result: SysResult<T>,
+    ) -> SysResult<T> {
+        let scheme = Socket::scheme(socket.family, socket.protocol);
+        let address = match self.address.path() {
+            Some(_) => format!("{scheme}:{}", self.path),
+            None => format!("{scheme}:{}", self.address),
+        };
+        note(process, op, &address, result)
+    }
+
+    /// Returns what a name of the Unix domain is found by.
+    fn name(&self, process: &Process) -> SysResult<Name> {
+        match &self.address {
+            Address::Unix(name) if name.is_empty() => Err(Errno::INVAL),
+            Address::Unix(name) if name[0] == 0 => Ok(Name::Abstract(name.clone())),
+            _ => Ok(file(process, &self.path, false)?.0),
+        }
+    }
 }
 
 fn add(process: &mut Process, socket: Arc<Socket>, flags: u32) -> SysResult<u32> {
@@ -54,7 +124,8 @@ pub(super) fn open(
 ) -> SysResult<()> {
     guest.slice(out, 4)?;
     let (family, protocol) = (Family::from_raw(family)?, Protocol::from_raw(protocol)?);
-    let socket = Socket::new(network(process), family, protocol)?;
+    let socket = Socket::new(network(process), family, protocol);
+    let socket = note(process, Op::Socket, Socket::scheme(family, protocol), socket)?;
     let fd = add(process, socket, flags)?;
     guest.write_u32(out, fd)
 }
@@ -72,13 +143,6 @@ pub(super) fn pair(
     let other = add(process, other, flags).inspect_err(|_| drop(process.fds.take(one)))?;
     guest.write_u32(out, one)?;
     guest.write_u32(out + 4, other)
-}
-
-fn address(guest: &Guest<'_>, at: u32, len: u32) -> SysResult<Address> {
-    if len > MAX_ADDRESS_BYTES {
-        return Err(Errno::INVAL);
-    }
-    Address::parse(guest.slice(at, len)?)
 }
 
 /// Opens or makes the file that a name of the Unix domain is bound to.
@@ -109,15 +173,6 @@ fn file(process: &Process, path: &str, create: bool) -> SysResult<(Name, Held)> 
     Ok((Name::File(stat.dev, stat.ino), held))
 }
 
-/// Returns what a name of the Unix domain is found by.
-fn name_of(process: &Process, address: &Address, path: &str) -> SysResult<Name> {
-    match address {
-        Address::Unix(name) if name.is_empty() => Err(Errno::INVAL),
-        Address::Unix(name) if name[0] == 0 => Ok(Name::Abstract(name.clone())),
-        _ => Ok(file(process, path, false)?.0),
-    }
-}
-
 pub(super) fn bind(
     guest: &mut Guest<'_>,
     process: &mut Process,
@@ -128,24 +183,30 @@ pub(super) fn bind(
     path_len: u32,
 ) -> SysResult<()> {
     let (_, socket) = socket(process, fd)?;
-    let address = address(guest, at, len)?;
-    if address.family() != socket.family {
+    let asked = Asked::parse(guest, at, len, path, path_len)?;
+    if asked.address.family() != socket.family {
         return Err(Errno::AFNOSUPPORT);
     }
     socket.may_bind()?;
-    match &address {
+    let bound = match &asked.address {
         Address::Inet(inet) => socket.bind(*inet),
-        Address::Unix(name) if address.path().is_none() => {
+        Address::Unix(_) => bind_name(process, &socket, &asked),
+    };
+    asked.note(process, Op::Bind, &socket, bound)
+}
+
+fn bind_name(process: &Process, socket: &Arc<Socket>, asked: &Asked) -> SysResult<()> {
+    match &asked.address {
+        Address::Unix(name) if asked.address.path().is_none() => {
             // Without a name Linux makes one up.
             let serial = process.job.kernel.serial();
             let name =
                 if name.is_empty() { format!("\0{serial:05x}").into() } else { name.clone() };
             socket.bind_name(Name::Abstract(name.clone()), Address::Unix(name), None)
         }
-        Address::Unix(_) => {
-            let path = guest.path(path, path_len)?;
-            let (name, held) = file(process, &path, true)?;
-            socket.bind_name(name, address, Some(held))
+        address => {
+            let (name, held) = file(process, &asked.path, true)?;
+            socket.bind_name(name, address.clone(), Some(held))
         }
     }
 }
@@ -160,17 +221,15 @@ pub(super) fn connect(
     path_len: u32,
 ) -> SysResult<()> {
     let (_, socket) = socket(process, fd)?;
-    let address = address(guest, at, len)?;
-    if address.family() != socket.family {
+    let asked = Asked::parse(guest, at, len, path, path_len)?;
+    if asked.address.family() != socket.family {
         return Err(Errno::AFNOSUPPORT);
     }
-    match &address {
+    let connected = match &asked.address {
         Address::Inet(inet) => socket.connect(*inet),
-        Address::Unix(_) => {
-            let path = guest.path(path, path_len)?;
-            socket.connect_name(&name_of(process, &address, &path)?)
-        }
-    }
+        Address::Unix(_) => asked.name(process).and_then(|name| socket.connect_name(&name)),
+    };
+    asked.note(process, Op::Connect, &socket, connected)
 }
 
 pub(super) fn listen(

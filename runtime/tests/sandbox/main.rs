@@ -7,6 +7,7 @@ mod determinism;
 mod escapes;
 mod limits;
 mod namespace;
+mod network;
 mod processes;
 mod races;
 mod support;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy.toml only exempts `#[test]` functions")]
 
 use playpen_runtime::{
-    Engine, EngineConfig, Limits, Mount, Outcome, Rule, Sandbox, Tree,
+    Engine, EngineConfig, Limits, Mount, NetworkMode, Outcome, Rule, Sandbox, Tree,
     audit::{AuditSink, Decision, Event, HostCounts, MemorySink},
 };
 use std::sync::{Arc, LazyLock};
@@ -19,6 +19,7 @@ pub(crate) struct World {
     pub(crate) rules: Vec<Rule>,
     pub(crate) limits: Limits,
     pub(crate) seed: Option<u64>,
+    pub(crate) network: NetworkMode,
 }
 
 impl World {
@@ -30,6 +31,7 @@ impl World {
             rules: vec![],
             limits: Limits::default(),
             seed: None,
+            network: NetworkMode::default(),
         }
     }
 
@@ -74,6 +76,7 @@ impl World {
             .mount(Mount::tree("/workspace", self.tree))
             .cwd("/workspace")
             .limits(self.limits)
+            .network(self.network)
             .audit(sink);
         for rule in self.rules {
             builder = builder.rule(rule);
@@ -110,14 +113,15 @@ impl Ran {
         String::from_utf8_lossy(&self.outcome.stdout).into_owned()
     }
 
-    /// Denied accesses, a line each: operation, path as asked, path of the node, grant, errno.
+    /// Denied accesses, a line each: operation, path or address as asked, path of the node, grant,
+    /// errno.
     pub(crate) fn denied(&self) -> Vec<String> {
         let denied = self.events.iter().filter(|event| event.decision == Decision::Denied);
         let line = |event: &Event| {
             format!(
                 "{:?} {} -> {} by {} ({})",
                 event.op,
-                event.path.as_deref().unwrap_or("-"),
+                event.path.as_deref().or(event.address.as_deref()).unwrap_or("-"),
                 event.resolved.as_deref().unwrap_or("-"),
                 event.rule.as_deref().or(event.grant.as_deref()).unwrap_or("-"),
                 event.errno.as_deref().unwrap_or("-"),
@@ -158,6 +162,11 @@ pub(crate) const PRELUDE: &str = r#"
   (import "playpen" "fd_pipe" (func $pipe (param i32 i32) (result i32)))
   (import "playpen" "proc_spawn" (func $spawn (param i32 i32) (result i32)))
   (import "playpen" "proc_wait" (func $wait (param i32 i32 i32) (result i32)))
+  (import "playpen" "sock_open" (func $socket (param i32 i32 i32 i32) (result i32)))
+  (import "playpen" "sock_bind" (func $bind (param i32 i32 i32 i32 i32) (result i32)))
+  (import "playpen" "sock_connect" (func $connect (param i32 i32 i32 i32 i32) (result i32)))
+  (import "playpen" "sock_transmit"
+    (func $transmit (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "playpen" "proc_kill" (func $kill (param i32 i32) (result i32)))
   (memory (export "memory") 4)
 "#;

@@ -1,7 +1,8 @@
 //! Sending and receiving.
 
-use super::{Tried, address, name_of, socket, wait_for, write_address};
+use super::{Asked, Tried, socket, wait_for, write_address};
 use crate::{
+    audit::Op,
     errno::{Errno, SysResult},
     fd::{Description, Kind, Moved, Readiness},
     net::{Address, Datagram, Name, Protocol, Received},
@@ -143,23 +144,36 @@ pub(in crate::wasi) fn receive(
     out: u32,
 ) -> Attempt {
     let message = Message { iovs, n_iovs, flags };
-    let received = || -> Tried<()> {
-        guest.slice(out, 12)?;
-        guest.slice(from, room)?;
-        let received = match try_receive(guest, &socket(process, fd)?.0, message)? {
-            Ok(received) => received,
-            Err(wait) => return Ok(Err(wait)),
-        };
-        let len = match &received.from {
+    receive_and(guest, process, fd, message, [(out, 12), (from, room)], |guest, arrived| {
+        let len = match &arrived.from {
             Some(address) => write_address(guest, from, room, address)?,
             None => 0,
         };
-        guest.write_u32(out, received.n_bytes)?;
+        guest.write_u32(out, arrived.n_bytes)?;
         guest.write_u32(out + 4, len)?;
-        guest.write_u32(out + 8, if received.is_cut { TRUNCATED } else { 0 })?;
-        Ok(Ok(()))
-    }();
-    Attempt::of(received)
+        guest.write_u32(out + 8, if arrived.is_cut { TRUNCATED } else { 0 })
+    })
+}
+
+/// Receives if there is room for what is then told, and tells it.
+fn receive_and(
+    guest: &mut Guest<'_>,
+    process: &Process,
+    fd: u32,
+    message: Message,
+    rooms: [(u32, u32); 2],
+    tell: impl FnOnce(&mut Guest<'_>, &Arrived) -> SysResult<()>,
+) -> Attempt {
+    let receive = || -> Tried<()> {
+        for (at, len) in rooms {
+            guest.slice(at, len)?;
+        }
+        match try_receive(guest, &socket(process, fd)?.0, message)? {
+            Ok(arrived) => Ok(Ok(tell(guest, &arrived)?)),
+            Err(wait) => Ok(Err(wait)),
+        }
+    };
+    Attempt::of(receive())
 }
 
 pub(in crate::wasi) fn transmit(
@@ -178,24 +192,32 @@ pub(in crate::wasi) fn transmit(
     let message = Message { iovs, n_iovs, flags };
     let sent = || -> Tried<()> {
         guest.slice(out, 4)?;
-        let (description, _) = socket(process, fd)?;
-        let target = if len == 0 {
-            Target::Peer
+        let (description, socket) = socket(process, fd)?;
+        let sent = if len == 0 {
+            try_transmit(guest, &description, message, &Target::Peer)?
         } else {
-            match address(guest, to, len)? {
-                address @ Address::Inet(_) => Target::Address(address),
-                address @ Address::Unix(_) => {
-                    let path = guest.path(path, path_len)?;
-                    Target::Name(name_of(process, &address, &path)?)
-                }
+            let asked = Asked::parse(guest, to, len, path, path_len)?;
+            let sent = target(process, &asked)
+                .and_then(|target| try_transmit(guest, &description, message, &target));
+            match sent {
+                // It is tried again, and recorded then.
+                Ok(Err(wait)) => return Ok(Err(wait)),
+                sent => asked.note(process, Op::Send, &socket, sent)?,
             }
         };
-        match try_transmit(guest, &description, message, &target)? {
+        match sent {
             Ok(n_bytes) => Ok(Ok(guest.write_u32(out, n_bytes)?)),
             Err(wait) => Ok(Err(wait)),
         }
     }();
     Attempt::of(sent)
+}
+
+fn target(process: &Process, asked: &Asked) -> SysResult<Target> {
+    match asked.address {
+        Address::Inet(_) => Ok(Target::Address(asked.address.clone())),
+        Address::Unix(_) => Ok(Target::Name(asked.name(process)?)),
+    }
 }
 
 /// `sock_recv` of preview 1.
@@ -211,19 +233,11 @@ pub(in crate::wasi) fn recv(
 ) -> Attempt {
     let flags = if flags & PREVIEW1_PEEK != 0 { PEEK } else { 0 };
     let message = Message { iovs, n_iovs, flags };
-    let received = || -> Tried<()> {
-        guest.slice(out, 4)?;
-        guest.slice(out_flags, 2)?;
-        let received = match try_receive(guest, &socket(process, fd)?.0, message)? {
-            Ok(received) => received,
-            Err(wait) => return Ok(Err(wait)),
-        };
-        let flags = if received.is_cut { PREVIEW1_TRUNCATED as u16 } else { 0 };
-        guest.write_u32(out, received.n_bytes)?;
-        guest.write(out_flags, &flags.to_le_bytes())?;
-        Ok(Ok(()))
-    }();
-    Attempt::of(received)
+    receive_and(guest, process, fd, message, [(out, 4), (out_flags, 2)], |guest, arrived| {
+        let flags = if arrived.is_cut { PREVIEW1_TRUNCATED as u16 } else { 0 };
+        guest.write_u32(out, arrived.n_bytes)?;
+        guest.write(out_flags, &flags.to_le_bytes())
+    })
 }
 
 /// `sock_send` of preview 1.
