@@ -200,6 +200,19 @@ fn never_read_proves_nothing_where_the_folder_has_changed_since() {
 }
 
 #[test]
+fn a_call_to_the_outside_is_told_as_denied() {
+    let script = "import socket\ns = socket.socket()\ntry: s.connect(('192.0.2.1', 443))\n\
+                  except OSError as error: print(error.errno)";
+    let (ran, log) = record(&folder(), &[], &["python", "-c", script]);
+    assert_eq!(ran.out(), "101\n", "ENETUNREACH: {ran:?}");
+    let denied = log.audit(&["--json", "denied"]).json();
+    let told = (&denied[0]["op"], &denied[0]["path"], &denied[0]["by"]);
+    let expected = ("connect", "tcp://192.0.2.1:443", "network loopback");
+    assert_eq!(told, (&expected.0.into(), &expected.1.into(), &expected.2.into()), "{denied}");
+    assert!(log.audit(&["show"]).out().contains("connect tcp://192.0.2.1:443 ENETUNREACH"));
+}
+
+#[test]
 fn who_read_and_who_wrote_name_the_processes() {
     let folder = folder().file("a.txt", "1\n");
     let (_, log) =

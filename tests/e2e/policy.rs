@@ -215,7 +215,9 @@ fn a_learned_policy_lets_the_run_pass_and_nothing_else() {
         learned.out()
     );
     assert!(passed["stdout"].as_str().unwrap().ends_with("1\n"), "{passed}");
-    for other in ["cat other.txt", "echo 1 > src/a.py", "echo 1 > new.txt", "head src/a.py"] {
+    let socket = "python -c 'import socket; socket.socket()'";
+    for other in ["cat other.txt", "echo 1 > src/a.py", "echo 1 > new.txt", "head src/a.py", socket]
+    {
         let refused = again(other);
         assert_ne!(refused["code"], 0, "{other}: {refused}");
     }

@@ -3,8 +3,8 @@
 //! Every path that was touched in a mount is allowed to be read, every path that was changed to be
 //! written, and nothing else of the mounts. What was asked for and was not there counts as touched:
 //! a program that looks for its configuration must be told that there is none, not that it may not
-//! look. A run that made no socket needs no network. Names that a run makes up and gives up again (temporary files) become a glob of their
-//! folder.
+//! look. A run that made no socket needs no network. Names that a run makes up and gives up again
+//! (temporary files) become a glob of their folder.
 
 use super::{Grant, MountMode, MountPolicy, NetworkPolicy, Policy, RulePolicy, ToolsPolicy};
 use crate::audit::Record;
