@@ -203,12 +203,8 @@ impl ToolOutput {
             Kind::Device(_) => {}
             _ => {
                 let mut position = description.offset.lock();
-                if description.flags.lock().append {
-                    *position = wasi::size_of(description)?;
-                }
-                wasi::write_at(&self.budget, description, *position, data)?;
+                *position = wasi::write_at(&self.budget, description, *position, data)?;
                 description.count_written(data.len());
-                *position += data.len() as u64;
             }
         }
         Ok(data.len())

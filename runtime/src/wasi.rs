@@ -29,7 +29,6 @@ mod sockets;
 mod threads;
 
 pub(crate) use self::{
-    fds::size_of,
     io::{poll_ready, read_at, write_at},
     poll::sleep,
 };

@@ -209,7 +209,11 @@ fn a_call_to_the_outside_is_told_as_denied() {
     let told = (&denied[0]["op"], &denied[0]["path"], &denied[0]["by"]);
     let expected = ("connect", "tcp://192.0.2.1:443", "network loopback");
     assert_eq!(told, (&expected.0.into(), &expected.1.into(), &expected.2.into()), "{denied}");
-    assert!(log.audit(&["show"]).out().contains("connect tcp://192.0.2.1:443 ENETUNREACH"));
+    assert!(
+        log.audit(&["show"])
+            .out()
+            .contains("tcp://192.0.2.1:443 ENETUNREACH DENIED by network loopback")
+    );
 }
 
 #[test]

@@ -82,6 +82,11 @@ impl Vfs {
         let op = if changes || flags.create { Op::OpenWrite } else { Op::OpenRead };
         let at = At { follow: at.follow && !(flags.create && flags.exclusive), ..at };
         let mut ask = Ask { access: Some(flags.access()), ..Ask::new(actor, op, at) };
+        if flags.create && flags.directory {
+            // As Linux since 6.4, whatever is there.
+            self.note(&ask, None, None, None, Some(Errno::INVAL));
+            return Err(Errno::INVAL);
+        }
         // No file can be made at `name/`, whatever is there; `./` is no name.
         let makes_directory = flags.create && at.path.ends_with('/');
         if makes_directory {
@@ -113,9 +118,7 @@ impl Vfs {
             Some(_) if flags.create && flags.exclusive => return Err(Errno::EXIST),
             Some(Found::Descriptor(number)) => return Ok(Opened::Descriptor(number)),
             Some(Found::Node(node)) => node,
-            None if flags.create && !flags.directory => {
-                return self.create_file(actor, place, flags);
-            }
+            None if flags.create => return self.create_file(actor, place, flags),
             None => return Err(Errno::NOENT),
         };
         if self.link_target(node)?.is_some() {
@@ -123,7 +126,7 @@ impl Vfs {
             return Err(Errno::LOOP);
         }
         if self.is_directory(node) {
-            if flags.write || flags.truncate || (flags.create && !flags.directory) {
+            if flags.write || flags.truncate || flags.create {
                 return Err(Errno::ISDIR);
             }
             self.hold(node);

@@ -168,7 +168,7 @@ impl Vfs {
     }
 
     /// Records one operation.
-    fn note(
+    pub(super) fn note(
         &self,
         ask: &Ask<'_>,
         place: Option<&Place>,

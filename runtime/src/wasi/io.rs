@@ -15,6 +15,7 @@ use crate::{
 };
 use cap_std::fs::FileExt as _;
 use std::{
+    io,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -211,16 +212,30 @@ fn read_device(
     Ok(total)
 }
 
-/// Writes to something that has positions.
+/// Writes to something that has positions: at `offset`, or at the end if the descriptor appends.
+/// Returns the position after it.
 pub(crate) fn write_at(
     budget: &Budget,
     description: &Description,
     offset: u64,
     data: &[u8],
-) -> SysResult<()> {
+) -> SysResult<u64> {
+    let appends = description.flags.lock().append;
     match &description.kind {
-        Kind::File(held) => held.vfs.lock().write_at(budget, held.node, offset, data),
-        Kind::Host(file) => file.write_all_at(data, offset).map_err(|error| Errno::from_io(&error)),
+        Kind::File(held) => {
+            // The end is found and written at under one lock: what others append is not lost.
+            let mut vfs = held.vfs.lock();
+            let offset = if appends { vfs.size_of(held.node)? } else { offset };
+            vfs.write_at(budget, held.node, offset, data)?;
+            Ok(offset + data.len() as u64)
+        }
+        Kind::Host(file) => {
+            let failed = |error: io::Error| Errno::from_io(&error);
+            let end = || file.metadata().map(|metadata| metadata.len());
+            let offset = if appends { end().map_err(failed)? } else { offset };
+            file.write_all_at(data, offset).map_err(failed)?;
+            Ok(offset + data.len() as u64)
+        }
         Kind::PipeWriter(_) | Kind::Capture(_) => Err(Errno::SPIPE),
         _ => Err(Errno::BADF),
     }
@@ -232,22 +247,21 @@ fn write_buffers(
     description: &Description,
     buffers: &[(u32, u32)],
     mut offset: u64,
-) -> SysResult<u32> {
+) -> SysResult<(u32, u64)> {
     let mut total = 0_u32;
     for (at, len) in buffers {
         match write_at(&process.actor.budget, description, offset, guest.slice(*at, *len)?) {
             // What went before stays written.
             Err(_) if total > 0 => break,
-            result => result?,
+            end => offset = end?,
         }
-        offset += u64::from(*len);
         total = total.checked_add(*len).ok_or(Errno::INVAL)?;
     }
     description.count_written(total as usize);
     if description.node().is_some() {
         process.job.kernel.calls.written(total.into());
     }
-    Ok(total)
+    Ok((total, offset))
 }
 
 pub(super) fn pwrite(
@@ -261,7 +275,7 @@ pub(super) fn pwrite(
 ) -> SysResult<()> {
     let description = writable(process, fd)?;
     let buffers = guest.buffers(iovs, n_iovs)?;
-    let total = write_buffers(guest, process, &description, &buffers, offset)?;
+    let (total, _) = write_buffers(guest, process, &description, &buffers, offset)?;
     guest.write_u32(out, total)
 }
 
@@ -329,11 +343,8 @@ fn try_write(
         Kind::Device(_) => buffers.iter().fold(0_u32, |total, (_, len)| total.saturating_add(*len)),
         _ => {
             let mut position = description.offset.lock();
-            if description.flags.lock().append {
-                *position = stat_of(&description)?.size;
-            }
-            let total = write_buffers(guest, process, &description, &buffers, *position)?;
-            *position += u64::from(total);
+            let (total, end) = write_buffers(guest, process, &description, &buffers, *position)?;
+            *position = end;
             total
         }
     };

@@ -8,6 +8,7 @@ mod escapes;
 mod limits;
 mod namespace;
 mod network;
+mod preview1;
 mod processes;
 mod races;
 mod support;
