@@ -81,14 +81,17 @@ fn apply_refuses_a_file_that_changed_meanwhile() {
 
 #[test]
 fn mounts_are_read_only_read_write_or_copied() {
-    let folder =
-        folder().file("ro/f", "ro\n").file("rw/f", "rw\n").file("cow/f", "cow\n").file("x", "");
+    let folder = folder()
+        .file("ro/f", "ro\n")
+        .file("ro/in/g", "")
+        .file("rw/f", "rw\n")
+        .file("cow/f", "cow\n");
     let args = ["run", "--quiet", "--mount", "/ro=ro:ro", "--mount", "/rw=rw:rw", "--mount"];
-    let script =
-        "cd /; for d in ro rw cow; do echo changed > $d/f || echo $d refused; done; ls /workspace";
+    let script = "cd /; for d in ro rw cow; do echo changed > $d/f || echo $d refused; done; ls -R ro rw; find cow";
     let program = folder.playpen(args).args(["/cow=cow:cow", "--", "sh", "-c", script]);
     let ended = program.run();
-    assert_eq!(ended.out(), "ro refused\n", "{ended:?}");
+    let listed = "ro refused\nro:\nf\nin\n\nro/in:\ng\n\nrw:\nf\ncow\ncow/f\n";
+    assert_eq!(ended.out(), listed, "{ended:?}");
     assert_eq!(folder.read("ro/f"), "ro\n");
     assert_eq!(folder.read("rw/f"), "changed\n");
     assert_eq!(folder.read("cow/f"), "cow\n");

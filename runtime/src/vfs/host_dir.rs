@@ -138,7 +138,9 @@ impl HostDir {
             // A name that is not UTF-8 has no WASI path, so it cannot be reached anyway.
             let Ok(name) = entry.file_name().into_string() else { continue };
             let kind = entry.file_type().map_or(FileType::Unknown, file_type);
-            let ino = self.names.lock().ino(&self.child_path(ino, &name)?);
+            // Before the lock, which finding the path takes too.
+            let path = self.child_path(ino, &name)?;
+            let ino = self.names.lock().ino(&path);
             entries.push(DirEntry { name: name.into(), ino, kind });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
