@@ -8,6 +8,7 @@ mod case;
 mod density;
 mod files;
 mod native;
+mod verification;
 
 use bytes::Bytes;
 use case::{Case, NINE_TESTS, NINE_TESTS_NAME};
@@ -25,6 +26,7 @@ pub use case::Bench;
 pub use density::{Density, density};
 pub use files::{Audited, compare_files, n_file_steps};
 pub use native::NativeError;
+pub use verification::compare_verification;
 
 /// Executions on each side before anything is counted: code, caches and pools become warm.
 const N_WARM_UP: u32 = 2;
@@ -106,6 +108,9 @@ pub enum BenchError {
     /// The command cannot be started in the sandbox.
     #[error("failed to run the sandbox's side of a bench")]
     Run(#[from] RunError),
+    /// A verification cannot be made.
+    #[error("failed to verify the task of a bench")]
+    Verify(#[from] crate::verify::CheckError),
     /// The record of a bench cannot be written.
     #[error("failed to write the record of a bench")]
     Record(#[source] crate::audit::FileError),

@@ -60,6 +60,11 @@ fn files_are_measured_with_and_without_a_record() {
 }
 
 #[test]
+fn a_verification_is_measured_beside_a_plain_run() {
+    check("verify");
+}
+
+#[test]
 fn many_runs_of_pytest_at_once_finish() {
     let _alone = alone();
     let ended = playpen(["bench", "density", "-n", "40", "--json"]).run();

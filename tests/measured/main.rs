@@ -6,6 +6,7 @@ mod bench;
 mod broken;
 mod floods;
 mod kernel;
+mod load;
 
 use playpen_e2e::{folder::Folder, program::Program};
 use std::sync::{Mutex, MutexGuard, PoisonError};

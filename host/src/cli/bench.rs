@@ -1,14 +1,20 @@
 //! `playpen bench`: our figures beside native ones, measured in one run.
 
 use super::{Status, session::Session, table::table};
-use crate::bench::{self, Audited, Bench, Comparison, Density, Machine, Series};
+use crate::{
+    bench::{self, Audited, Bench, Comparison, Density, Machine, Series},
+    context::Context,
+    model::{ClientConfig, OpenAiClient},
+    prompt::Prompts,
+};
 use anyhow::Context as _;
 use cap_std::{ambient_authority, fs::Dir};
 use clap::ValueEnum;
-use playpen_runtime::{ImportOptions, Tree, audit::AuditLevel};
+use playpen_runtime::{Engine, Image, ImportOptions, Tree, audit::AuditLevel};
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Measure the sandbox beside its native counterpart
@@ -23,7 +29,9 @@ use std::{
 /// `playpen image build` made for this machine, and `pytest` runs `python -m pytest -q` on a file of
 /// nine tests against the same. `fork` takes forks of the tree against copying it. `fs` calls operations
 /// on files from a guest, without a record and with one at each level, against `std::fs` in the folder
-/// for temporary files. `density` has no native side: it runs pytest on the nine tests in 100 sandboxes of this
+/// for temporary files. `verify` has a whole verification of a task (three repeats, controls, contradicted
+/// tests) on the sandbox's side, and one plain run of the same tests in a sandbox in the place of the native
+/// one: 0.5 means that a verification takes as long as two such runs. `density` has no native side: it runs pytest on the nine tests in 100 sandboxes of this
 /// process at once, and shows the memory that each run takes on top of the image.
 ///
 /// With `--json`, prints a list with one object for each comparison: `bench`, `name`, `sandbox` and
@@ -62,6 +70,8 @@ enum Which {
     Fork,
     /// Operations on files with and without a record, against `std::fs`
     Fs,
+    /// A whole verification of a task, against one plain run of its tests
+    Verify,
     /// 100 runs of pytest at once
     Density,
     /// All comparisons
@@ -77,7 +87,7 @@ impl Which {
             Self::Python => Bench::Python,
             Self::Pytest => Bench::Pytest,
             Self::Fork => Bench::Fork,
-            Self::Fs | Self::Density => return vec![],
+            Self::Fs | Self::Verify | Self::Density => return vec![],
             Self::All => return Bench::ALL.to_vec(),
         };
         vec![one]
@@ -86,6 +96,9 @@ impl Which {
 
 /// Rounds of `fs` unless somebody says otherwise.
 const FS_ROUNDS: NonZeroU32 = NonZeroU32::new(9).expect("not 0");
+
+/// Rounds of `verify` unless somebody says otherwise.
+const VERIFY_ROUNDS: NonZeroU32 = NonZeroU32::new(15).expect("not 0");
 
 /// Runs of `density` at once.
 const N_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
@@ -118,8 +131,22 @@ pub(super) async fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<S
         bar.finish_and_clear();
         comparisons.extend(measured?);
     }
+    if matches!(args.bench, Which::Verify | Which::All) {
+        let n = args.n.unwrap_or(VERIFY_ROUNDS);
+        let ctx = context(engine, image)?;
+        let bar = session.printer.bar(u64::from(n.get()), "verify");
+        let measured = bench::compare_verification(&ctx, n, || bar.inc(1)).await;
+        bar.finish_and_clear();
+        comparisons.push(measured?);
+    }
     print(session, &comparisons);
     Ok(Status::Done)
+}
+
+/// Makes what a verification needs. No model is asked.
+fn context(engine: Engine, image: Image) -> anyhow::Result<Context> {
+    let model = OpenAiClient::new(ClientConfig::new("http://model.invalid", None))?;
+    Ok(Context { engine, image, model: Arc::new(model), prompts: Prompts::embedded() })
 }
 
 /// Finds what the native sides need.

@@ -137,6 +137,8 @@ pub struct Manner {
     pub perturbation: Perturbation,
     /// Whether it is hidden that pytest runs the tests.
     pub is_disguised: bool,
+    /// Whether assertions stay as they are written: no message says what was compared, and nothing is compiled twice.
+    pub has_plain_asserts: bool,
     /// Of all tests that are collected, those that are run; all of them if there is nothing here.
     pub only: Option<BTreeSet<String>>,
     /// The file of the controls. They always run, and do not count where orders are compared.
@@ -233,12 +235,13 @@ impl Checker<'_> {
         let sandbox = self.open(tree, manner.perturbation)?;
         let program = python(manner.perturbation);
         let collect_only: &[&str] = if mode == Mode::Collect { &["--collect-only"] } else { &[] };
+        let plain: &[&str] = if manner.has_plain_asserts { &["--assert=plain"] } else { &[] };
         let mut outcome = sandbox
             .command(&program)
             .args(["-I", "-c", START])
             .arg(manner.plan())
             .args(OPTIONS)
-            .args(collect_only.iter().copied())
+            .args(plain.iter().chain(collect_only).copied())
             .args(selection.arguments())
             .cwd(WORKSPACE)
             .env(REPORT_FD_VARIABLE, REPORT_FD.to_string())

@@ -142,6 +142,8 @@ pub(super) struct Turn {
     pub(super) number: u32,
     /// Whether it is hidden that pytest runs the tests.
     pub(super) is_disguised: bool,
+    /// Whether assertions stay as they are written.
+    pub(super) has_plain_asserts: bool,
     /// The tests that are run, if not all of the selection.
     pub(super) only: Option<BTreeSet<String>>,
 }
@@ -306,8 +308,8 @@ impl Verifier {
                 clock_ahead: clock_ahead(number, drawn),
             },
         };
-        let Turn { is_disguised, only, .. } = turn.clone();
-        Manner { order, perturbation, is_disguised, only, controls: None }
+        let Turn { is_disguised, has_plain_asserts, only, .. } = turn.clone();
+        Manner { order, perturbation, is_disguised, has_plain_asserts, only, controls: None }
     }
 }
 

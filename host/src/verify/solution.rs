@@ -190,7 +190,9 @@ impl Verifier {
             return Ok((vec![], 0));
         }
         let files = tried.iter().filter_map(|id| id.split("::").next()).map(str::to_owned);
-        let run = self.once(&twin.tree, &Selection::Paths(files.collect()), false).await?;
+        // Only whether they pass counts, not what an assertion says.
+        let turn = Turn { has_plain_asserts: true, ..Turn::default() };
+        let run = self.once(&twin.tree, &Selection::Paths(files.collect()), &turn).await?;
         Ok((still_passing(&run, &tried), tried.len()))
     }
 
@@ -202,7 +204,8 @@ impl Verifier {
         passing: &BTreeSet<String>,
     ) -> Result<Vec<Reason>, CheckError> {
         let spelled = self.rewrite(candidate, passing, Rewriting::Respelled, 0).await?;
-        let run = self.once(&spelled.tree, what, true).await?;
+        let turn = Turn { is_disguised: true, ..Turn::default() };
+        let run = self.once(&spelled.tree, what, &turn).await?;
         let (results, _) = run.report.by_id();
         if run.stopped.is_some() || results.is_empty() {
             return Ok(run.flaws(&[0, 1]));
@@ -214,14 +217,8 @@ impl Verifier {
     }
 
     /// Makes one run with controls. A run that they do not vouch for counts as incomplete.
-    async fn once(
-        &self,
-        tree: &Tree,
-        what: &Selection,
-        is_disguised: bool,
-    ) -> Result<Run, CheckError> {
-        let turn = Turn { is_disguised, ..Turn::default() };
-        let repeat = self.repeat(tree, what, &turn).await?;
+    async fn once(&self, tree: &Tree, what: &Selection, turn: &Turn) -> Result<Run, CheckError> {
+        let repeat = self.repeat(tree, what, turn).await?;
         let mut run = repeat.run;
         if let Some(reason) = repeat.unbelievable {
             run.stopped.get_or_insert(reason.to_string());
