@@ -13,6 +13,7 @@ use crate::{
     rollout::RolloutConfig,
     variant::{
         commit0::Commit0,
+        declared::Declared,
         desk::VariantConfig,
         instance::{self, CheckReport},
         offline_context, packages,
@@ -39,6 +40,9 @@ enum VariantCommand {
     Swe(SweArgs),
     Swt(SwtArgs),
     Commit0(Commit0Args),
+    Tdd(TddArgs),
+    Featadd(FeataddArgs),
+    Declared(DeclaredArgs),
     Procedural(ProceduralArgs),
     Check(CheckArgs),
 }
@@ -77,6 +81,40 @@ struct Commit0Args {
     /// Attempts at the library
     #[arg(long, value_name = "N", default_value_t = 1)]
     num_iterations: u32,
+}
+
+/// What a task of a finished run asked for, to be written again from its description
+///
+/// The bodies of the functions that tests of the task run, and no test of an earlier one, are taken out. An agent that sees neither tests nor
+/// history writes them; what it leaves is verified with the original tests.
+#[derive(Debug, clap::Args)]
+struct TddArgs {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What a task of a finished run brought, to be added again so that its tests pass
+///
+/// As `tdd`, but the agent is given the tests.
+#[derive(Debug, clap::Args)]
+struct FeataddArgs {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// A variant that a TOML file describes
+///
+/// The file says `name`, `takes` (`task` or `library`), `shows_tests`, `role` (`solver`, `implementer` or
+/// `library_writer`) and `template` (its prompts), and may say `is_scored` and `max_attempts`. What a task
+/// brought, or all of the library, is taken out and written again by an agent.
+#[derive(Debug, clap::Args)]
+struct DeclaredArgs {
+    /// File with the description
+    #[arg(long, value_name = "FILE")]
+    definition: PathBuf,
+
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -186,6 +224,13 @@ pub(super) async fn run(session: &Session, args: &VariantArgs) -> anyhow::Result
         VariantCommand::Commit0(args) => {
             let commit0 = Commit0 { n_iterations: args.num_iterations };
             variants(session, &args.run, &[&commit0]).await
+        }
+        VariantCommand::Tdd(args) => variants(session, &args.run, &[&Declared::tdd()]).await,
+        VariantCommand::Featadd(args) => {
+            variants(session, &args.run, &[&Declared::featadd()]).await
+        }
+        VariantCommand::Declared(args) => {
+            variants(session, &args.run, &[&Declared::load(&args.definition)?]).await
         }
         VariantCommand::Procedural(args) => make(session, args).await,
         VariantCommand::Check(args) => check(session, args).await,

@@ -83,7 +83,7 @@ pub struct Order<'a> {
     /// What it may write.
     pub policy: &'a WritePolicy,
     /// The template of its prompts.
-    pub(crate) template: &'static str,
+    pub(crate) template: &'a str,
     /// What they are filled with.
     pub(crate) variables: VariantPrompt,
 }

@@ -31,6 +31,14 @@ pub enum VariantError {
         #[source]
         source: io::Error,
     },
+    /// A file is no description of a variant.
+    #[error("`{}` does not describe a variant: {said}", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        said: String,
+    },
     /// A folder cannot be read into a tree.
     #[error("failed to import `{}`", path.display())]
     Import {

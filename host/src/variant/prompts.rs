@@ -40,12 +40,14 @@ pub(crate) mod samples {
     use super::{PromptFile, VariantPrompt};
 
     /// The templates, each with a `.system` and a `.user` part.
-    pub(crate) const TEMPLATES: [&str; 5] = [
+    pub(crate) const TEMPLATES: [&str; 7] = [
         "variant/issue",
         "variant/injector",
         "variant/solver",
         "variant/reproducer",
         "variant/library-writer",
+        "variant/tdd",
+        "variant/featadd",
     ];
 
     pub(crate) fn variables() -> VariantPrompt {

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::{
     commit0::Commit0,
+    declared::Declared,
     desk::{Score, VariantConfig},
     source::Source,
     stage::{Outcome, Variant, VariantRefusal, make},
@@ -124,6 +125,13 @@ fn script(purpose: &Purpose) -> ChatResponse {
         ("commit0.library_writer", "calc", 2) => {
             vec![create("calc/__init__.py", ADD), create("calc/total.py", TOTAL)]
         }
+        // Wrong for what is negative; as it was; what the tests ask for; nothing at all.
+        ("tdd.solver", "1.1.1", 1) => {
+            vec![create("calc/__init__.py", &ADD.replace("a + b", "abs(a) + abs(b)"))]
+        }
+        ("tdd.solver", "1.1.1", 2) => vec![create("calc/__init__.py", ADD)],
+        ("featadd.implementer", "1.1.2", 1) => vec![create("calc/total.py", TOTAL)],
+        ("tdd.solver" | "featadd.implementer", ..) => vec![],
         other => panic!("nothing is scripted for {other:?}"),
     };
     answers.get(purpose.turn as usize - 1).cloned().unwrap_or_else(finish)
@@ -222,4 +230,39 @@ fn a_run_without_a_solved_task_is_refused() {
     fs_err::remove_dir_all(folder.path().join("tasks")).unwrap();
     let error = Source::load(folder.path()).unwrap_err();
     assert!(error.to_string().starts_with("no task of the run in `"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tdd_shows_the_task_and_no_test() {
+    let folder = finished_run();
+    let Some(items) = run(folder.path(), &Declared::tdd()).await else { return };
+    assert!(items["1.1.1"].kept, "{items:?}");
+    assert_eq!(refusals(&items["1.1.1"]), ["solver: fails"], "{items:?}");
+    assert!(!items["1.1.2"].kept);
+    assert_eq!(
+        refusals(&items["1.1.2"]),
+        ["solver: nothing_handed_in", "solver: nothing_handed_in"],
+        "{items:?}"
+    );
+    let first = folder.path().join("variants/tdd/1.1.2/solver-1/trajectory.json");
+    let trajectory = fs_err::read_to_string(first).unwrap();
+    assert!(trajectory.contains("Write what is missing") && !trajectory.contains("test_many"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn featadd_is_kept_where_the_tests_pass_again() {
+    let folder = finished_run();
+    let Some(items) = run(folder.path(), &Declared::featadd()).await else { return };
+    assert!(items["1.1.2"].kept, "{items:?}");
+    let text = fs_err::read_to_string(folder.path().join("variants/featadd/instances.jsonl"));
+    let text = text.unwrap();
+    let last = text.lines().last().unwrap();
+    let instance: super::instance::Instance = serde_json::from_str(last).unwrap();
+    let (fail_to_pass, pass_to_pass) = instance.tests().unwrap();
+    assert_eq!((fail_to_pass.len(), pass_to_pass.len()), (2, 3), "{instance:?}");
+    assert!(
+        instance.patch.contains("-    raise NotImplementedError\n+    result = 0\n"),
+        "{}",
+        instance.patch
+    );
 }

@@ -50,7 +50,7 @@ pub struct Series<'a> {
     /// What each of them is given.
     pub given: &'a Tree,
     /// The template of their prompts.
-    pub(crate) template: &'static str,
+    pub(crate) template: &'a str,
     /// What the prompts are filled with.
     pub(crate) variables: VariantPrompt,
     /// What an attempt must bring about.

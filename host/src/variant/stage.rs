@@ -61,6 +61,8 @@ pub enum VariantRefusal {
         /// The line.
         line: String,
     },
+    /// No test of the item fails without what it brought: there is no task.
+    NothingTaken,
     /// A gate refused what an agent handed in.
     Gates {
         /// Who the agent was.
@@ -76,6 +78,7 @@ impl VariantRefusal {
         match self {
             Self::Unanswered { .. } => "unanswered".to_owned(),
             Self::Leaks { .. } => "leaks".to_owned(),
+            Self::NothingTaken => "nothing_taken".to_owned(),
             Self::Gates { role, reasons } => {
                 let reason = reasons.first().map(Reason::name).unwrap_or_default();
                 format!("{role}: {reason}")
