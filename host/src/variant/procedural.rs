@@ -386,7 +386,7 @@ async fn judge(
     // The other way round: those that fail, and some that run the changed lines and do not.
     let beside = ids.difference(&broken).take(MAX_AGAIN);
     let again: BTreeSet<String> = broken.iter().chain(beside).cloned().collect();
-    let second = baseline.suite.run(Some(&tree), &Selection::of(again.clone(), 0)).await?;
+    let second = baseline.suite.run(Some(&tree), &Selection::narrow(again.clone(), 0)).await?;
     if let Some(refusal) = flaw(&second, &again) {
         return Ok(Err(refusal));
     }

@@ -51,13 +51,17 @@ const MAX_LINE_CHARS: usize = 300;
 /// Steps after which a test of the project is too slow to be used.
 pub const MOST_TICKS: u64 = 300_000;
 
-/// Options of every run.
-const OPTIONS: [&str; 9] = [
+/// Options of every run. The two plugins that are left out look for garbage at the end, which takes longer than some tests.
+const OPTIONS: [&str; 13] = [
     "-q",
     "--tb=short",
     "--color=no",
     "-p",
     "no:cacheprovider",
+    "-p",
+    "no:unraisableexception",
+    "-p",
+    "no:threadexception",
     "--rootdir=/workspace",
     "--continue-on-collection-errors",
     "--maxfail=0",
@@ -73,12 +77,27 @@ pub struct Selection {
     pub exclude: BTreeSet<String>,
     /// 0: as they come; 1: the other way round; else shuffled with this seed.
     pub order: u64,
+    /// Whether only the files of `ids` are collected.
+    pub is_narrow: bool,
 }
 
 impl Selection {
     /// Selects some tests.
     pub fn of(ids: BTreeSet<String>, order: u64) -> Selection {
-        Selection { ids: Some(ids), exclude: BTreeSet::new(), order }
+        Selection { ids: Some(ids), order, ..Selection::default() }
+    }
+
+    /// Selects some tests, whose files alone are collected.
+    pub fn narrow(ids: BTreeSet<String>, order: u64) -> Selection {
+        Selection { is_narrow: true, ..Selection::of(ids, order) }
+    }
+
+    /// Returns the files of the tests, if only they are wanted.
+    fn files(&self) -> Option<Vec<String>> {
+        let ids = self.ids.as_ref().filter(|ids| self.is_narrow && !ids.is_empty())?;
+        let files = ids.iter().filter_map(|id| id.split("::").next());
+        let files: BTreeSet<&str> = files.collect();
+        Some(files.into_iter().map(str::to_owned).collect())
     }
 }
 
@@ -351,7 +370,7 @@ impl Suite {
     }
 
     fn request<'a>(&'a self, mode: &'static str, selection: &'a Selection) -> Request<'a> {
-        let paths = self.test_paths.iter().cloned();
+        let paths = selection.files().unwrap_or_else(|| self.test_paths.to_vec());
         let args = OPTIONS.iter().map(|option| (*option).to_owned()).chain(paths).collect();
         Request {
             mode,

@@ -87,6 +87,16 @@ class Selected:
             random.Random(self.order).shuffle(keep)
         items[:] = keep
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session):
+        for item in session.items:
+            item.repr_failure = in_short  # a traceback costs more than the test
+        gc.freeze()  # what is there after the collection stays, and need not be looked at again
+
+
+def in_short(error, style=None):
+    return f"{error.exconly(tryshort=True)}\n".splitlines()[0]
+
 
 class Traced(Selected):
     """Runs each test once and tells which lines of the project it ran."""
