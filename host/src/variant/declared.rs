@@ -259,7 +259,7 @@ fn before_and_of(source: &Source, item: &str) -> (BTreeSet<String>, BTreeSet<Str
 fn lines_of(text: &[u8], edit: &Edit) -> (u32, u32) {
     let line_at = |at: usize| {
         let before = &text[..at.min(text.len())];
-        u32::try_from(before.iter().filter(|byte| **byte == b'\n').count() + 1).unwrap_or(u32::MAX)
+        u32::try_from(before.split(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
     };
     (line_at(edit.start), line_at(edit.end.saturating_sub(1).max(edit.start)))
 }

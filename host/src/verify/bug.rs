@@ -46,7 +46,7 @@ impl Verifier {
         record.dropped.clone_from(&merged.dropped);
         if self.read_bug(&mut record, claim, &merged, &candidate).await? {
             watch.lap("read");
-            self.judge_bug(&mut record, claim, &merged, &candidate).await?;
+            Box::pin(self.judge_bug(&mut record, claim, &merged, &candidate)).await?;
             watch.lap("runs");
         }
         record.decide();

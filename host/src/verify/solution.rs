@@ -73,14 +73,15 @@ impl Verifier {
             let what = claim.wanted.selection(&candidate);
             let (scanned, first) = tokio::join!(
                 self.scan(claim.base, &candidate, &merged.written, false),
-                self.begin_runs(&candidate, &what, claim.wanted)
+                Box::pin(self.begin_runs(&candidate, &what, claim.wanted))
             );
             let (scanned, first) = (scanned?, first?);
             watch.lap("scan and first repeats");
             record.suspicions = scanned.suspicions;
             record.unsteady = scanned.unsteady;
             if record.gate(Gate::Tampering, scanned.evidence) {
-                self.judge(&mut record, &candidate, claim.wanted, first, &mut watch).await?;
+                Box::pin(self.judge(&mut record, &candidate, claim.wanted, first, &mut watch))
+                    .await?;
             }
         }
         record.decide();

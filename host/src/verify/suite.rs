@@ -53,9 +53,10 @@ impl Verifier {
         watch.lap("read");
         if let Some(files) = files {
             match claim.fixed {
-                None => self.judge_new(&mut record, claim, &candidate, &files).await?,
+                None => Box::pin(self.judge_new(&mut record, claim, &candidate, &files)).await?,
                 Some(fixed) => {
-                    self.judge_reproduction(&mut record, claim, &merged, fixed, &files).await?;
+                    Box::pin(self.judge_reproduction(&mut record, claim, &merged, fixed, &files))
+                        .await?;
                 }
             }
             watch.lap("runs");
