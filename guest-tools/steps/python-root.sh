@@ -17,6 +17,8 @@ cp "$DEP_PYTHON_CORE"/_sysconfigdata_*.py "$LIB/"
 cp "$LIB"/_sysconfigdata__wasi_wasm32-wasi.py "$LIB"/_sysconfigdata__linux_wasm32-wasi.py
 cp -r "$DEP_PYTHON_PACKAGES"/. "$LIB/site-packages/"
 cp -r "$SRC"/python/site-packages/. "$LIB/site-packages/"
+# As Debian has it: one of the zones that zoneinfo lists.
+ln -s /etc/localtime "$LIB/site-packages/tzdata/zoneinfo/localtime"
 find "$OUT" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 # Checked hashes: valid whatever a file's time is, and a changed source is noticed.
 "$DEP_PYTHON_NATIVE/bin/python3.13" -m compileall -q -j "$JOBS" --invalidation-mode checked-hash -s "$OUT" -p / "$LIB"

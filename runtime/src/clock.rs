@@ -4,6 +4,7 @@
 //! [`TICK`] later than the one before, and when all processes wait, it goes on to the moment that
 //! the first of them waits for.
 
+use parking_lot::Mutex;
 use std::{
     cell::Cell,
     sync::{
@@ -118,6 +119,36 @@ pub(crate) fn computed(elapsed: Duration) -> Duration {
     let now = Duration::try_from(now).unwrap_or_default();
     COUNTED.set((now, Duration::ZERO));
     now.saturating_sub(read).saturating_sub(counted).min(elapsed)
+}
+
+/// What one process has computed, which it may also ask for while it does.
+#[derive(Debug, Default)]
+pub(crate) struct Computing {
+    /// Nanoseconds in stretches that are over.
+    before: AtomicU64,
+    /// When the present stretch began.
+    since: Mutex<Option<Instant>>,
+    /// The most that was ever told; what is computed does not get less.
+    told: AtomicU64,
+}
+
+impl Computing {
+    /// Does some work, and returns how long it computed.
+    pub(crate) fn count<T>(&self, work: impl FnOnce() -> T) -> (T, Duration) {
+        let started = Instant::now();
+        *self.since.lock() = Some(started);
+        let done = work();
+        let time = computed(started.elapsed());
+        self.before.fetch_add(nanos(time), Relaxed);
+        *self.since.lock() = None;
+        (done, time)
+    }
+
+    pub(crate) fn nanos(&self) -> u64 {
+        let present = self.since.lock().map_or(0, |since| nanos(since.elapsed()));
+        let sum = self.before.load(Relaxed) + present;
+        self.told.fetch_max(sum, Relaxed).max(sum)
+    }
 }
 
 impl HostWallClock for Clock {

@@ -50,6 +50,7 @@ errnos! {
     FAULT = 21, "bad address";
     FBIG = 22, "file too large";
     ILSEQ = 25, "illegal byte sequence";
+    INTR = 27, "interrupted system call";
     INVAL = 28, "invalid argument";
     IO = 29, "input/output error";
     ISCONN = 30, "transport endpoint is already connected";

@@ -17,6 +17,6 @@ pub(crate) use self::{
     exec::{Start, detached},
     job::{Job, Kernel, Target, WaitFor, Waited},
     state::{Ended, Identity, Process},
-    threads::{Layout, NewThread, Threads, park},
+    threads::{Layout, NewThread, Threads, park, waiting},
     turns::{MAX_CALLS, Turns, give_way},
 };

@@ -1,6 +1,6 @@
 //! The system calls: `wasi_snapshot_preview1` and the extension module `playpen`.
 //!
-//! wasmtime-wasi answers for arguments, environment and clocks; everything that has to do with files, descriptors, waiting and processes is the kernel's. A call first copies what it is
+//! wasmtime-wasi answers for arguments and environment; everything that has to do with files, descriptors, waiting and processes is the kernel's. A call first copies what it is
 //! given out of the guest's memory, checking every range, then acts, then writes its results; nothing
 //! in guest memory is read twice. Calls that may block are asynchronous: they give up the thread, not
 //! only the guest.
@@ -37,7 +37,7 @@ use self::guest::Guest;
 use crate::{
     errno::{Errno, SysResult},
     fd::Readiness,
-    process::{Ended, MAX_CALLS, Process, Status, give_way},
+    process::{Ended, MAX_CALLS, Process, Status, give_way, waiting},
 };
 use wasmtime::{AsContextMut as _, Caller, Engine, Linker};
 
@@ -122,9 +122,9 @@ macro_rules! blocking {
                     match $function(&mut Guest::new(bytes), process, $($arg),*) {
                         Attempt::Finished(outcome) => return outcome.into_result(),
                         Attempt::Wait(wait) => {
-                            process.threads.set_waits(true);
-                            wait.done().await;
-                            caller.data_mut().threads.set_waits(false);
+                            if let Err(errno) = waiting(&mut caller, wait.done()).await {
+                                return Ok(errno.raw().into());
+                            }
                         }
                     }
                 }
@@ -234,6 +234,7 @@ fn define_paths(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
 
 fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
     poll::define(linker)?;
+    processes::define_clock(linker)?;
     linker.func_wrap(PREVIEW1, "proc_exit", |code: i32| -> wasmtime::Result<()> {
         Err(Ended(Status::Code((code & 0xff) as u8)).into())
     })?;
@@ -266,6 +267,7 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "proc_setpgid": processes::setpgid, (pid: i32, group: i32);
         "proc_setsid": processes::setsid, ();
         "proc_spawn": processes::spawn, (request: u32, out: u32);
+        "thread_interrupt": threads::interrupt, ();
         "thread_start": threads::start, (layout: u32, identity: u32, argument: u32, stack_pointer: u32);
         "thread_wake": threads::wake, (address: u32);
         "sock_bind": sockets::bind, (fd: u32, address: u32, len: u32, path: u32, path_len: u32);
@@ -287,6 +289,6 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         let process = caller.data_mut();
         std::mem::replace(&mut process.umask, mask as u32 & 0o777) as i32
     })?;
-    threads::define_wait(linker)?;
+    threads::define_rest(linker)?;
     processes::define_wait(linker)
 }

@@ -6,9 +6,13 @@ Run natively and in a sandbox by `e2e/subprocess.rs`, which compares the lines. 
 import asyncio
 import concurrent.futures
 import contextvars
+import fcntl
 import json
 import os
 import queue
+import select
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -427,6 +431,161 @@ def imports_in_threads():
     found, source = [], "from email import message_from_string; found.append(message_from_string('a: b')['a'])"
     threads = [started(exec, source, {"found": found}) for _ in range(4)]
     [thread.join() for thread in threads]
+    return found
+
+
+class Rang(Exception):
+    pass
+
+
+def ring(number, frame):
+    raise Rang(signal.Signals(number).name)
+
+
+def alarmed(wait):
+    """What an alarm does to something that would take much longer."""
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        return [repr(wait())]
+    except Rang as error:
+        return [str(error), signal.getitimer(signal.ITIMER_REAL)]
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@case
+def alarm_ends_a_sleep():
+    return alarmed(lambda: time.sleep(60))
+
+
+@case
+def alarm_ends_a_loop():
+    def loop():
+        while True:
+            pass
+
+    return alarmed(loop)
+
+
+@case
+def alarm_ends_a_read():
+    r, w = os.pipe()
+    return alarmed(lambda: os.read(r, 1))
+
+
+@case
+def alarm_ends_a_poll():
+    r, w = os.pipe()
+    return alarmed(lambda: select.select([r], [], [], 60))
+
+
+@case
+def alarm_ends_a_receive():
+    a, b = socket.socketpair()
+    return alarmed(lambda: a.recv(1))
+
+
+@case
+def alarm_ends_an_accept():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return alarmed(server.accept)
+
+
+@case
+def alarm_ends_the_wait_for_a_child():
+    child = subprocess.Popen(["sleep", "60"])
+    found = alarmed(child.wait)
+    child.kill()
+    return [found, child.wait()]
+
+
+@case
+def a_handler_that_returns_lets_the_sleep_go_on():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    started = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    time.sleep(0.3)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+    return [len(rung) > 2, time.monotonic() - started >= 0.3, left > 0, round(interval, 2)]
+
+
+@case
+def alarms_are_taken_back():
+    before = signal.signal(signal.SIGALRM, ring)
+    found = [signal.alarm(100), signal.alarm(7), signal.alarm(0), signal.alarm(0)]
+    signal.signal(signal.SIGALRM, before)
+    return found
+
+
+@case
+def pause_waits_for_the_alarm():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    found = [signal.pause(), rung]
+    signal.signal(signal.SIGALRM, before)
+    return found
+
+
+@case
+def an_alarm_without_a_handler_ends_the_process():
+    code = "import signal, time; signal.setitimer(signal.ITIMER_REAL, 0.05); time.sleep(60)"
+    return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode
+
+
+@case
+def wrong_timers():
+    found = []
+    for arguments in [(9, 1), (signal.ITIMER_REAL, -1)]:
+        try:
+            found.append(signal.setitimer(*arguments))
+        except signal.ItimerError as error:
+            found.append([type(error).__name__, error.errno])
+    return found
+
+
+@case
+def waiting_in_a_loop_for_another_thread():
+    found = []
+
+    def work():
+        time.sleep(0.02)
+        found.append(1)
+
+    thread = started(work)
+    while not found:
+        pass
+    thread.join()
+    return found
+
+
+@case
+def computing_is_not_sleeping():
+    before = time.process_time(), time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID)
+    time.sleep(0.4)
+    slept = time.process_time() - before[0]
+    sum(range(300_000))
+    return [slept < 0.3, time.process_time() > before[0] + slept]
+
+
+@case
+def numbers_of_linux():
+    r, w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    fd = os.open("/tmp", os.O_DIRECTORY)
+    flags = [fcntl.fcntl(it, fcntl.F_GETFL) & os.O_NONBLOCK for it in (r, fd)]
+    poll = select.poll()
+    poll.register(w, select.POLLIN | select.POLLOUT)
+    found = [poll.poll(0)[0][1], flags, os.get_inheritable(r), os.get_inheritable(fd)]
+    r, w = os.pipe2(0)
+    found += [os.get_inheritable(r), os.O_WRONLY | os.O_CREAT | os.O_APPEND, time.CLOCK_MONOTONIC]
+    try:
+        os.open("/tmp/no/such", os.O_CLOEXEC)
+    except OSError as error:
+        found.append(error.errno)
     return found
 
 

@@ -154,3 +154,28 @@ fn replay_repeats_a_run_and_names_the_first_difference() {
     assert_eq!(replayed.code, 3, "{replayed:?}");
     assert!(replayed.err().contains("hint: `playpen run --deterministic SEED"), "{replayed:?}");
 }
+
+const WAITS_IN_A_LOOP: &str = r#"
+import threading, time
+found, turns = [], 0
+def work():
+    time.sleep(0.02)
+    found.append(time.monotonic())
+thread = threading.Thread(target=work)
+thread.start()
+while not found:
+    turns += 1
+thread.join()
+print(found, turns)
+"#;
+
+#[test]
+fn a_thread_that_waits_in_a_loop_lets_others_go_on() {
+    let folder = folder().file("loops.py", WAITS_IN_A_LOOP);
+    let run = || {
+        folder.playpen(["run", "--quiet", "--deterministic", "5", "--", "python", "loops.py"]).run()
+    };
+    let first = run();
+    assert!(first.code == 0 && first.out().starts_with('['), "{first:?}");
+    assert_eq!(run().out(), first.out());
+}

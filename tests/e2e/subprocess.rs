@@ -11,7 +11,7 @@ fn children_do_the_same_as_natively() {
 
 #[test]
 fn threads_do_the_same_as_natively() {
-    check(include_str!("../cases/thread_cases.py"), 35);
+    check(include_str!("../cases/thread_cases.py"), 50);
 }
 
 #[test]

@@ -33,7 +33,8 @@ const OTHER_PROGRAMS: [&str; 3] = ["python", "python3", "python3.13"];
 /// The folder of these.
 const OTHER_FOLDER: &str = "/usr/lib/playpen/other-hashes";
 /// Folders that the sandbox mounts on or that guests expect, with their modes.
-const FOLDERS: [(&str, u32); 9] = [
+const FOLDERS: [(&str, u32); 10] = [
+    ("etc", 0o755),
     ("dev", 0o755),
     ("proc", 0o555),
     ("root", 0o700),
@@ -45,7 +46,8 @@ const FOLDERS: [(&str, u32); 9] = [
     ("workspace", 0o755),
 ];
 /// Links: where, and what they say.
-const LINKS: [(&str, &str); 3] = [
+const LINKS: [(&str, &str); 4] = [
+    ("etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),
     ("bin", "usr/bin"),
     ("sbin", "usr/bin"),
     ("usr/share/zoneinfo", "../local/lib/python3.13/site-packages/tzdata/zoneinfo"),

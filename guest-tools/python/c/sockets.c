@@ -74,14 +74,20 @@ static PyObject *s_name(PyObject *self, PyObject *args) {
     int e = pp_sock_name(fd, (uint32_t)whose, addr, sizeof addr, &len);
     return e ? failed(e) : PyBytes_FromStringAndSize(addr, len < sizeof addr ? len : sizeof addr);
 }
+/* A signal whose handler raises ends a call; after any other, it goes on. */
+#define UNLESS_INTERRUPTED(call)                                                                             \
+    do {                                                                                                     \
+        Py_BEGIN_ALLOW_THREADS;                                                                              \
+        call;                                                                                                \
+        Py_END_ALLOW_THREADS;                                                                                \
+    } while (e == EINTR && !(stopped = PyErr_CheckSignals()))
 static PyObject *s_accept(PyObject *self, PyObject *args) {
     int fd, e;
     __wasi_fd_t accepted;
     if (!PyArg_ParseTuple(args, "i", &fd)) return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    e = __wasi_sock_accept((__wasi_fd_t)fd, 0, &accepted);
-    Py_END_ALLOW_THREADS;
-    return e ? failed(e) : PyLong_FromUnsignedLong(accepted);
+    int stopped = 0;
+    UNLESS_INTERRUPTED(e = __wasi_sock_accept((__wasi_fd_t)fd, 0, &accepted));
+    return stopped ? NULL : e ? failed(e) : PyLong_FromUnsignedLong(accepted);
 }
 /* receive(fd, buffer, flags) -> (bytes, address, flags) */
 static PyObject *s_receive(PyObject *self, PyObject *args) {
@@ -92,10 +98,10 @@ static PyObject *s_receive(PyObject *self, PyObject *args) {
     uint32_t result[3] = {0};
     if (!PyArg_ParseTuple(args, "iw*I", &fd, &buffer, &flags)) return NULL;
     piece to = {buffer.buf, (uint32_t)buffer.len};
-    Py_BEGIN_ALLOW_THREADS;
-    e = pp_sock_receive(fd, &to, 1, flags, addr, sizeof addr, result);
-    Py_END_ALLOW_THREADS;
+    int stopped = 0;
+    UNLESS_INTERRUPTED(e = pp_sock_receive(fd, &to, 1, flags, addr, sizeof addr, result));
     PyBuffer_Release(&buffer);
+    if (stopped) return NULL;
     if (e) return failed(e);
     return Py_BuildValue("Iy#I", result[0], addr, (Py_ssize_t)(result[1] < sizeof addr ? result[1] : sizeof addr), result[2]);
 }
@@ -109,11 +115,10 @@ static PyObject *s_transmit(PyObject *self, PyObject *args) {
     uint32_t sent = 0;
     if (!PyArg_ParseTuple(args, "iy*Iy#s#", &fd, &data, &flags, &addr, &len, &path, &path_len)) return NULL;
     piece from = {data.buf, (uint32_t)data.len};
-    Py_BEGIN_ALLOW_THREADS;
-    e = pp_sock_transmit(fd, &from, 1, flags, addr, (uint32_t)len, path, (uint32_t)path_len, &sent);
-    Py_END_ALLOW_THREADS;
+    int stopped = 0;
+    UNLESS_INTERRUPTED(e = pp_sock_transmit(fd, &from, 1, flags, addr, (uint32_t)len, path, (uint32_t)path_len, &sent));
     PyBuffer_Release(&data);
-    return e ? failed(e) : PyLong_FromUnsignedLong(sent);
+    return stopped ? NULL : e ? failed(e) : PyLong_FromUnsignedLong(sent);
 }
 static PyObject *s_option(PyObject *self, PyObject *args) {
     int fd;

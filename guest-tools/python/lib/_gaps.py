@@ -363,14 +363,48 @@ def _spawn_family():
 
 
 def _signal():
+    import math
+    import operator
     import signal
+
+    import _playpen
 
     def valid_signals():
         return {signal._int_to_enum(number, signal.Signals) for number in range(1, 65) if number not in (32, 33)}
 
     def siginterrupt(number, flag, /):
-        pass  # no call is ever interrupted
+        pass  # what is interrupted goes on after the handler
 
+    class ItimerError(OSError):
+        pass
+
+    ItimerError.__module__, ItimerError.__qualname__, ItimerError.__name__ = "signal", "itimer_error", "itimer_error"
+
+    def checked(which):
+        if which != signal.ITIMER_REAL:  # no others are kept
+            raise ItimerError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    def alarm(seconds, /):
+        left, _ = _playpen.alarm(operator.index(seconds), 0)
+        return math.ceil(left)
+
+    def setitimer(which, seconds, interval=0.0, /):
+        checked(which)
+        if seconds < 0 or interval < 0:
+            raise ItimerError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return _playpen.alarm(seconds, interval)
+
+    def getitimer(which, /):
+        checked(which)
+        return _playpen.alarm(-1, 0)
+
+    def pause():
+        _playpen.pause()
+
+    for name, number in dict(ITIMER_REAL=0, ITIMER_VIRTUAL=1, ITIMER_PROF=2).items():
+        setattr(signal, name, number)
+    signal.ItimerError = ItimerError
+    _add(signal, alarm=alarm, setitimer=setitimer, getitimer=getitimer, pause=pause)
     _add(signal, valid_signals=valid_signals, siginterrupt=siginterrupt)
     for name, number in dict(SIGRTMIN=34, SIGRTMAX=64, SIGCLD=17).items():
         if not hasattr(signal, name):

@@ -4,11 +4,11 @@ use super::{
     Ended, Identity, IncidentKind, Job, Process, Status, Threads,
     job::{KillSwitch, ROOT_PARENT},
     status::TrapKind,
-    threads,
+    threads::{self, Main},
 };
 use crate::{
     audit::{Decision, EventRef, NodeKind, Op},
-    clock::computed,
+    clock::Computing,
     engine::{Code, Program},
     errno::{Errno, SysResult},
     fd::{Description, FdTable, Flags, Held, Kind, ROOT_FD},
@@ -25,7 +25,6 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
 };
 use wasmtime::{InstancePre, Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtxBuilder;
@@ -231,6 +230,7 @@ impl Start {
             random: job.kernel.random.stream(pid),
             sig_pipe,
             wasi,
+            computing: Arc::default(),
             memory: None,
             has_yielded: false,
             memory_taken: 0,
@@ -290,9 +290,10 @@ fn shebang(content: &Bytes) -> Option<(String, Option<String>)> {
 async fn run(job: Arc<Job>, kill: Arc<KillSwitch>, program: Arc<Program>, process: Process) {
     let actor = process.actor.clone();
     let stderr = process.fds.get(2).ok().cloned();
+    let computing = Arc::clone(&process.computing);
     let status = {
         let instance = pin!(run_instance(&job, &program, process));
-        let mut counted = pin!(counted(&job, instance));
+        let mut counted = pin!(counted(&job, &computing, instance));
         tokio::select! {
             biased;
             signal = kill.wait() => Status::Signal(signal),
@@ -310,12 +311,12 @@ async fn run(job: Arc<Job>, kill: Arc<KillSwitch>, program: Arc<Program>, proces
 /// Counts the time that `future` computes, and ends the job if that is too much.
 async fn counted<F: Future<Output = Status>>(
     job: &Job,
+    computing: &Computing,
     mut future: std::pin::Pin<&mut F>,
 ) -> Status {
     poll_fn(|cx| {
-        let started = Instant::now();
-        let result = future.as_mut().poll(cx);
-        if !job.budget.add_cpu(computed(started.elapsed())) && result.is_pending() {
+        let (result, time) = computing.count(|| future.as_mut().poll(cx));
+        if !job.budget.add_cpu(time) && result.is_pending() {
             job.end(LimitKind::Cpu);
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -399,17 +400,11 @@ async fn call_entry(
 ) -> wasmtime::Result<i32> {
     let instance = instance.instantiate_async(&mut *store).await?;
     store.data_mut().memory = instance.get_memory(&mut *store, "memory");
-    match entry {
-        Entry::Start => {
-            let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
-            start.call_async(&mut *store, ()).await?;
-            Ok(0)
-        }
-        Entry::Function(name) => {
-            let function = instance.get_typed_func::<(), i32>(&mut *store, name)?;
-            threads::run(store, instance, function).await
-        }
-    }
+    let main = match entry {
+        Entry::Start => Main::Start(instance.get_typed_func(&mut *store, "_start")?),
+        Entry::Function(name) => Main::Function(instance.get_typed_func(&mut *store, name)?),
+    };
+    threads::run(store, instance, main).await
 }
 
 /// Says on the standard error of a process what ended it, as a shell would.

@@ -2,6 +2,7 @@
 
 use super::{Job, Status, Threads};
 use crate::{
+    clock::Computing,
     errno::{Errno, SysResult},
     fd::{Description, FdTable},
     image::SigPipe,
@@ -33,6 +34,7 @@ pub(crate) struct Process {
     pub(crate) sig_pipe: SigPipe,
     pub(crate) random: RandomStream,
     pub(crate) wasi: WasiP1Ctx,
+    pub(crate) computing: Arc<Computing>,
     /// The guest's memory; set once the instance exists.
     pub(crate) memory: Option<Memory>,
     /// Set while a `sched_yield` gives way.
@@ -78,6 +80,12 @@ impl Process {
     /// Returns the monotonic clock as the guest reads it.
     pub(crate) fn monotonic_nanos(&self) -> u64 {
         self.job.kernel.clock.monotonic_nanos()
+    }
+
+    /// Returns what this process has computed; a virtual clock knows only how late it is.
+    pub(crate) fn computed_nanos(&self) -> u64 {
+        let clock = &self.job.kernel.clock;
+        if clock.is_virtual() { clock.monotonic_nanos() } else { self.computing.nanos() }
     }
 
     /// Takes the mode for something that is about to be created.

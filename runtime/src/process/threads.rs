@@ -72,9 +72,20 @@ pub(crate) struct Threads {
     layout: Option<Layout>,
     asked_for: Vec<NewThread>,
     n_alive: usize,
+    /// The identity of the running thread.
+    running: u32,
+    interrupt: Arc<Interrupt>,
     /// Whether the running thread waits in a system call, so that another one may go on.
     waits: bool,
     parked: VecDeque<(u32, Arc<Parked>)>,
+}
+
+/// Ends the wait of the first thread, which is the one that signals are for; kept for its next one if it does
+/// not wait.
+#[derive(Debug, Default)]
+struct Interrupt {
+    is_set: AtomicBool,
+    waker: Mutex<Option<Waker>>,
 }
 
 /// A thread that waits for another one.
@@ -106,10 +117,49 @@ impl Threads {
         }
     }
 
+    /// Interrupts the first thread where it waits.
+    pub(crate) fn interrupt(&mut self) {
+        self.interrupt.is_set.store(true, Release);
+        if let Some(waker) = self.interrupt.waker.lock().take() {
+            waker.wake();
+        }
+    }
+
     /// Notes that the running thread waits from here on, or does not any more.
-    pub(crate) fn set_waits(&mut self, waits: bool) {
+    fn set_waits(&mut self, waits: bool) {
         self.waits = waits;
     }
+}
+
+/// Waits in a system call, so that other threads may go on.
+///
+/// # Errors
+///
+/// `EINTR` if another thread interrupted this one.
+pub(crate) async fn waiting<T>(
+    caller: &mut Caller<'_, Process>,
+    wait: impl Future<Output = T>,
+) -> SysResult<T> {
+    let threads = &mut caller.data_mut().threads;
+    threads.set_waits(true);
+    let is_interruptible = threads.n_alive > 0 && threads.running == MAIN;
+    let interrupt = is_interruptible.then(|| Arc::clone(&threads.interrupt));
+    let mut wait = pin!(wait);
+    let done = poll_fn(|cx| {
+        if let Some(interrupt) = &interrupt {
+            *interrupt.waker.lock() = Some(cx.waker().clone());
+        }
+        if let Poll::Ready(value) = wait.as_mut().poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        match &interrupt {
+            Some(it) if it.is_set.swap(false, AcqRel) => Poll::Ready(Err(Errno::INTR)),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+    caller.data_mut().threads.set_waits(false);
+    done
 }
 
 /// Waits until another thread wakes this one at an address; returns whether it did in time.
@@ -204,20 +254,36 @@ impl fmt::Debug for Running {
     }
 }
 
+/// The function that is a process: with a status, or without.
+#[derive(Clone)]
+pub(crate) enum Main {
+    Function(TypedFunc<(), i32>),
+    Start(TypedFunc<(), ()>),
+}
+
+impl Main {
+    async fn call(&self, store: &mut Store<Process>) -> wasmtime::Result<i32> {
+        match self {
+            Self::Function(function) => function.call_async(store, ()).await,
+            Self::Start(function) => function.call_async(store, ()).await.map(|()| 0),
+        }
+    }
+}
+
 /// Runs the function that is a process, with the threads that it starts; they end with it.
 pub(crate) async fn run(
     store: &mut Store<Process>,
     instance: Instance,
-    main: TypedFunc<(), i32>,
+    main: Main,
 ) -> wasmtime::Result<i32> {
     let entry = instance.get_typed_func::<u32, ()>(&mut *store, ENTRY).ok();
     let stack_pointer = instance.get_global(&mut *store, STACK_POINTER);
     let (Some(entry), Some(stack_pointer)) = (entry, stack_pointer) else {
-        return main.call_async(store, ()).await;
+        return main.call(store).await;
     };
     let at_start = stack_pointer.get(&mut *store);
     let store = Shared(&raw mut *store);
-    let call: Call = Box::pin(async move { main.call_async(store.get(), ()).await });
+    let call: Call = Box::pin(async move { main.call(store.get()).await });
     let main = Thread::new(MAIN, at_start, call);
     let threads = vec![main];
     let mut running = Running { store, entry, stack_pointer, threads, interrupted: None, last: 0 };
@@ -299,7 +365,8 @@ impl Running {
         self.last = place;
         thread.signal.is_ready.swap(false, AcqRel);
         let waker = Waker::from(Arc::clone(&thread.signal));
-        store.data_mut().threads.waits = thread.waits;
+        let threads = &mut store.data_mut().threads;
+        (threads.waits, threads.running) = (thread.waits, thread.identity);
         let polled = thread.call.as_mut().poll(&mut Context::from_waker(&waker));
         thread.waits = self.store.get().data().threads.waits;
         thread.stack_pointer = self.stack_pointer.get(self.store.get());

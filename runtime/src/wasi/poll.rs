@@ -4,7 +4,7 @@ use super::{Guest, PREVIEW1, io};
 use crate::{
     errno::{Errno, SysResult},
     fd::{Description, Kind, Readiness},
-    process::{Process, Turns, give_way},
+    process::{Process, Turns, give_way, waiting},
 };
 use std::{
     future::poll_fn,
@@ -73,9 +73,7 @@ async fn poll(
         read_all(&guest, process, at, count)?
     };
     let job = Arc::clone(&caller.data().job);
-    caller.data_mut().threads.set_waits(true);
-    let events = wait(&subscriptions, job.turns.as_deref()).await;
-    caller.data_mut().threads.set_waits(false);
+    let events = waiting(caller, wait(&subscriptions, job.turns.as_deref())).await?;
     let (bytes, _) = memory.data_and_store_mut(&mut *caller);
     let mut guest = Guest::new(bytes);
     for (event, index) in events.iter().zip(0..) {

@@ -1,11 +1,17 @@
 //! System calls on processes: the extension module `playpen`.
 
-use super::{Attempt, Guest, Outcome, PLAYPEN, Wait};
+use super::{Attempt, Guest, Outcome, PLAYPEN, PREVIEW1, Wait};
 use crate::{
     errno::{Errno, SysResult},
-    process::{Job, Process, Start, Status, Target, WaitFor, Waited},
+    process::{Job, Process, Start, Status, Target, WaitFor, Waited, waiting},
 };
 use wasmtime::{Caller, Linker};
+
+/// The clocks of WASI.
+const REALTIME: u32 = 0;
+const MONOTONIC: u32 = 1;
+const PROCESS_CPUTIME: u32 = 2;
+const THREAD_CPUTIME: u32 = 3;
 
 /// Signals are numbered up to here, as on Linux.
 const MAX_SIGNAL: u32 = 64;
@@ -24,6 +30,30 @@ pub(super) fn raise(_: &mut Guest<'_>, _: &mut Process, signal: u32) -> Outcome 
     match u8::try_from(signal) {
         Ok(signal) if u32::from(signal) <= MAX_SIGNAL => Outcome::End(Status::Signal(signal)),
         _ => Err(Errno::INVAL).into(),
+    }
+}
+
+/// Reads a clock. It is no call that counts for a turn: a virtual clock moves by itself.
+pub(super) fn define_clock(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        PREVIEW1,
+        "clock_time_get",
+        |mut caller: Caller<'_, Process>, clock: u32, _precision: u64, out: u32| -> i32 {
+            let Some(memory) = caller.data().memory else { return Errno::FAULT.raw().into() };
+            let (bytes, process) = memory.data_and_store_mut(&mut caller);
+            let told = time(process, clock).and_then(|at| Guest::new(bytes).write_u64(out, at));
+            told.map_or_else(|errno| errno.raw().into(), |()| 0)
+        },
+    )?;
+    Ok(())
+}
+
+fn time(process: &Process, clock: u32) -> SysResult<u64> {
+    match clock {
+        REALTIME => Ok(process.job.kernel.clock.wall_nanos()),
+        MONOTONIC => Ok(process.monotonic_nanos()),
+        PROCESS_CPUTIME | THREAD_CPUTIME => Ok(process.computed_nanos()),
+        _ => Err(Errno::INVAL),
     }
 }
 
@@ -198,9 +228,7 @@ async fn wait(caller: &mut Caller<'_, Process>, pid: i32, options: u32, out: u32
     // Looked at before waiting: a status is given once, and should not be lost.
     Guest::new(memory.data_mut(&mut *caller)).slice(out, 32)?;
     let (job, this) = (caller.data().job.clone(), caller.data().pid());
-    caller.data_mut().threads.set_waits(true);
-    let ended = ended(&job, this, which, options).await;
-    caller.data_mut().threads.set_waits(false);
+    let ended = waiting(caller, ended(&job, this, which, options)).await?;
     let mut record = [0; 32];
     if let Some((pid, status)) = ended? {
         record[..4].copy_from_slice(&pid.to_le_bytes());

@@ -27,8 +27,14 @@ pub(super) fn wake(_: &mut Guest<'_>, process: &mut Process, address: u32) -> Sy
     Ok(())
 }
 
-/// Waits at an address; a negative time is none.
-pub(super) fn define_wait(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
+pub(super) fn interrupt(_: &mut Guest<'_>, process: &mut Process) -> SysResult<()> {
+    process.threads.interrupt();
+    Ok(())
+}
+
+/// Waits at an address, where a negative time is none; and tells whether threads change by a count of the
+/// guest's, since ticks may change nothing.
+pub(super) fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
     linker.func_wrap_async(
         PLAYPEN,
         "thread_wait",
@@ -40,5 +46,8 @@ pub(super) fn define_wait(linker: &mut Linker<Process>) -> wasmtime::Result<()> 
             })
         },
     )?;
+    linker.func_wrap(PLAYPEN, "thread_counts", |caller: Caller<'_, Process>| -> i32 {
+        caller.data().job.turns.is_some().into()
+    })?;
     Ok(())
 }
