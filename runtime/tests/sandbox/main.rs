@@ -12,3 +12,4 @@ mod preview1;
 mod processes;
 mod races;
 mod support;
+mod threads;
