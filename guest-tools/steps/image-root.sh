@@ -15,9 +15,13 @@ mkdir -p "$WORK/wheels" "$WORK/native" "$WORK/new"
 if [ -s "$SRC/image/requirements.txt" ] && ! "${pip[@]}" download "${quiet[@]}" --no-deps --require-hashes "${any[@]}" -d "$WORK/wheels" \
   -r "$SRC/image/requirements.txt" 2>"$WORK/errors"; then
   cat "$WORK/errors"
+  if grep -q 'DO NOT MATCH THE HASHES' "$WORK/errors"; then
+    die "a package has another hash than the pinned one:$(sed -n 's/^ *\([^ ]*\) from .*/ \1/p' "$WORK/errors" | sort -u | tr -d '\n')"
+  fi
   missing=$(sed -n 's/.*No matching distribution found for \([^ ]*\).*/\1/p' "$WORK/errors" | head -n 1)
+  { grep '^-' "$SRC/image/requirements.txt" || true; echo "$missing"; } >"$WORK/native.txt"
   if [ -n "$missing" ] && "${pip[@]}" download "${quiet[@]}" --no-deps --only-binary :all: --python-version 3.13 \
-    -d "$WORK/native" "$missing"; then
+    -d "$WORK/native" -r "$WORK/native.txt"; then
     die "\`$missing\` is not pure Python: there is only \`$(ls "$WORK/native")\`, which cannot run in the sandbox"
   fi
   die "pip could not get the packages"

@@ -14,6 +14,7 @@ mod demo;
 mod determinism;
 mod escape;
 mod examples;
+mod image;
 mod model;
 mod policy;
 mod python;

@@ -7,7 +7,8 @@
 //! preload_pytest = false              # for projects that pin another pytest; true without this line
 //! ```
 //!
-//! Paths are relative to the file. Every package is pinned by hash; only wheels of pure Python can be had.
+//! Paths are relative to the file. Every package is pinned by hash; only wheels of pure Python can be had. A wheel
+//! comes from the index by its name and version, or from where the list says: a URL, or a path on this machine.
 
 use std::path::{Path, PathBuf};
 
@@ -52,12 +53,20 @@ pub enum SpecError {
         path: PathBuf,
     },
     /// A requirement that is not pinned.
-    #[error("`{requirement}` in `{}` is not pinned by `==` and `--hash=sha256:`", path.display())]
+    #[error("`{requirement}` in `{}` is not pinned by `==` or a URL, and `--hash=sha256:`", path.display())]
     NoHash {
         /// The list.
         path: PathBuf,
         /// The line.
         requirement: String,
+    },
+    /// An option that says something else than where packages are.
+    #[error("the option `{option}` in `{}` is not for an image", path.display())]
+    Option {
+        /// The list.
+        path: PathBuf,
+        /// The line.
+        option: String,
     },
     /// A package that is not pure Python.
     #[error("`{package}` is not pure Python: there is only `{wheel}`")]
@@ -79,6 +88,9 @@ impl SpecError {
             Self::NoHash { .. } => Some(
                 "`pip-compile --generate-hashes` and `uv pip compile --generate-hashes` write hashes",
             ),
+            Self::Option { .. } => {
+                Some("`--index-url`, `--extra-index-url`, `--find-links` and `--no-index` are")
+            }
             Self::NativeWheel { .. } => Some(
                 "take a version or a package with a wheel `*-none-any.whl`; native code cannot run in the sandbox",
             ),
@@ -86,6 +98,12 @@ impl SpecError {
         }
     }
 }
+
+/// How the name of a wheel ends that runs anywhere.
+const PURE: &str = "-none-any.whl";
+
+/// Where PyPI has its files.
+const PYPI_FILES: &str = "https://files.pythonhosted.org/";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -171,16 +189,60 @@ fn requirements(path: &Path) -> Result<String, SpecError> {
     let joined = read(path)?.replace("\\\r\n", " ").replace("\\\n", " ");
     let lines = joined.lines().map(|line| line.split(" #").next().unwrap_or(line).trim());
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let mut found = String::new();
-    for line in lines {
-        if line.starts_with('-') || !line.contains("==") || !line.contains("--hash=sha256:") {
-            let (path, requirement) = (path.to_owned(), line.to_owned());
-            return Err(SpecError::NoHash { path, requirement });
-        }
-        found.push_str(line);
-        found.push('\n');
+    lines.map(|line| requirement(path, line).map(|line| line + "\n")).collect()
+}
+
+/// Returns a line of a list as pip is to read it, which does so in another folder.
+fn requirement(path: &Path, line: &str) -> Result<String, SpecError> {
+    if line.starts_with('-') {
+        return option(path, line);
     }
-    Ok(found)
+    let (what, hashes) = line.split_once(" --hash=").unwrap_or((line, ""));
+    let file_name = what.trim().split([' ', ';']).next().filter(|it| is_wheel(it));
+    let url = what.split_once(" @ ").map(|(_, url)| url.split(" ;").next().unwrap_or(url).trim());
+    if !line.contains("--hash=sha256:") || !(what.contains("==") || url.or(file_name).is_some()) {
+        let (path, requirement) = (path.to_owned(), line.to_owned());
+        return Err(SpecError::NoHash { path, requirement });
+    }
+    if let Some(wheel) = url.or(file_name).filter(|wheel| is_wheel(wheel)) {
+        refuse_native(what, wheel)?;
+    }
+    Ok(match file_name {
+        Some(file) => format!("{} --hash={hashes}", beside(path, file)),
+        None => line.to_owned(),
+    })
+}
+
+/// Returns an option that says where packages are.
+fn option(path: &Path, line: &str) -> Result<String, SpecError> {
+    let (name, value) = line.split_once([' ', '=']).unwrap_or((line, ""));
+    let value = value.trim();
+    match name {
+        "--no-index" | "-i" | "--index-url" | "--extra-index-url" => Ok(line.to_owned()),
+        "-f" | "--find-links" if value.contains("://") => Ok(line.to_owned()),
+        "-f" | "--find-links" => Ok(format!("--find-links {}", beside(path, value))),
+        _ => Err(SpecError::Option { path: path.to_owned(), option: line.to_owned() }),
+    }
+}
+
+/// Returns where a path is that a list gives relative to itself.
+fn beside(list: &Path, path: &str) -> String {
+    let folder = list.parent().unwrap_or(Path::new(""));
+    let place = folder.join(path.trim_start_matches("./"));
+    std::path::absolute(&place).unwrap_or(place).display().to_string()
+}
+
+fn is_wheel(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "whl")
+}
+
+fn refuse_native(package: &str, place: &str) -> Result<(), SpecError> {
+    let wheel = place.rsplit('/').next().unwrap_or(place);
+    if wheel.ends_with(PURE) {
+        return Ok(());
+    }
+    let package = package.split(" @ ").next().unwrap_or(package).trim();
+    Err(SpecError::NativeWheel { package: package.to_owned(), wheel: wheel.to_owned() })
 }
 
 /// Returns the packages of a lock as requirements.
@@ -191,14 +253,19 @@ fn locked(path: &Path) -> Result<String, SpecError> {
 
 fn locked_package(path: &Path, package: &LockedPackage) -> Result<String, SpecError> {
     let LockedPackage { name, version, marker, wheels } = package;
-    let requirement = format!("{name}=={}", version.as_deref().unwrap_or(""));
-    let is_pure = |wheel: &&LockedWheel| wheel.file_name().ends_with("-none-any.whl");
+    let requirement = version.as_ref().map_or(name.clone(), |version| format!("{name}=={version}"));
+    let is_pure = |wheel: &&LockedWheel| wheel.file_name().ends_with(PURE);
     let Some(wheel) = wheels.iter().find(is_pure) else {
         let wheel = wheels.first().map_or("a source distribution", LockedWheel::file_name);
         return Err(SpecError::NativeWheel { package: requirement, wheel: wheel.to_owned() });
     };
-    let (Some(hash), Some(_)) = (wheel.hashes.get("sha256"), version) else {
+    let Some(hash) = wheel.hashes.get("sha256") else {
         return Err(SpecError::NoHash { path: path.to_owned(), requirement });
+    };
+    let requirement = match (wheel.place(path), version) {
+        (Some(place), _) => format!("{name} @ {place}"),
+        (None, Some(_)) => requirement,
+        (None, None) => return Err(SpecError::NoHash { path: path.to_owned(), requirement }),
     };
     let marker = marker.as_ref().map_or(String::new(), |marker| format!(" ; {marker}"));
     Ok(format!("{requirement}{marker} --hash=sha256:{hash}\n"))
@@ -208,6 +275,16 @@ impl LockedWheel {
     fn file_name(&self) -> &str {
         let place = self.name.as_ref().or(self.url.as_ref()).or(self.path.as_ref());
         place.and_then(|place| place.rsplit('/').next()).unwrap_or("a wheel without a name")
+    }
+
+    /// Returns the URL of a wheel that the index does not have. What PyPI has comes by its name, so that it may come
+    /// from a mirror.
+    fn place(&self, lock: &Path) -> Option<String> {
+        match (&self.path, &self.url) {
+            (Some(path), _) => Some(format!("file://{}", beside(lock, path))),
+            (None, Some(url)) if !url.starts_with(PYPI_FILES) => Some(url.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -236,11 +313,32 @@ mod tests {
     }
 
     #[test]
+    fn a_list_says_where_packages_are() {
+        let image = ("image.toml", "name = 'web'\nrequirements = 'lists/r.txt'\n");
+        let read = |list: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            fs_err::create_dir(folder.path().join("lists")).unwrap();
+            fs_err::write(folder.path().join("lists/r.txt"), list).unwrap();
+            fs_err::write(folder.path().join(image.0), image.1).unwrap();
+            let read = ImageSpec::read(&folder.path().join(image.0));
+            read.map(|spec| spec.packages.replace(folder.path().to_str().unwrap(), "HERE"))
+        };
+        let list = "--no-index\n-f wheels\na==1 --hash=sha256:aa\n./a-1-py3-none-any.whl --hash=sha256:aa\nb @ https://x.org/b-1-py3-none-any.whl --hash=sha256:bb\n";
+        let expected = "--no-index\n--find-links HERE/lists/wheels\na==1 --hash=sha256:aa\nHERE/lists/a-1-py3-none-any.whl --hash=sha256:aa\nb @ https://x.org/b-1-py3-none-any.whl --hash=sha256:bb\n";
+        assert_eq!(read(list).unwrap(), expected);
+        let native = "b @ https://x.org/b-1-cp313-cp313-win_amd64.whl --hash=sha256:bb\n";
+        let native = read(native).unwrap_err().to_string();
+        assert_eq!(native, "`b` is not pure Python: there is only `b-1-cp313-cp313-win_amd64.whl`");
+        assert!(matches!(read("--pre\n"), Err(SpecError::Option { .. })));
+        assert!(matches!(read("b @ https://x.org/b.whl\n"), Err(SpecError::NoHash { .. })));
+    }
+
+    #[test]
     fn a_lock_names_the_native_wheel() {
         let image = ("image.toml", "name = 'web'\nlock = 'pylock.toml'\n");
         let lock = |wheel: &str| {
             format!(
-                "lock-version = '1.0'\n[[packages]]\nname = 'a'\nversion = '1'\n[[packages.wheels]]\nurl = 'https://x.org/{wheel}'\nhashes = {{ sha256 = 'aa' }}\n"
+                "lock-version = '1.0'\n[[packages]]\nname = 'a'\nversion = '1'\n[[packages.wheels]]\nurl = 'https://files.pythonhosted.org/x/{wheel}'\nhashes = {{ sha256 = 'aa' }}\n"
             )
         };
         let read = spec(&[image, ("pylock.toml", &lock("a-1-py3-none-any.whl"))]).unwrap();
