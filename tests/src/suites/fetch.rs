@@ -67,17 +67,20 @@ impl Fetcher {
             .context("failed to get the source distribution")?;
         fs_err::create_dir_all(&source)?;
         unpack(&sdist, &source)?;
-        self.install(package, work.path()).context("failed to install the package")?;
+        let folder = only_folder(&source)?;
+        let requirement = pinned(&package.requirement, &folder);
+        let installed = self.install(package, requirement, work.path());
+        installed.context("failed to install the package")?;
         fs_err::rename(work.keep(), kept)?;
         Ok(())
     }
 
     /// Installs the package from its wheel, and what the tests need.
-    fn install(&self, package: &Package, work: &Path) -> anyhow::Result<()> {
+    fn install(&self, package: &Package, requirement: String, work: &Path) -> anyhow::Result<()> {
         let constraints = work.join("constraints.txt");
         fs_err::write(&constraints, constraints_for(package))?;
         let site = work.join("site");
-        let mut wanted = vec![package.requirement.clone()];
+        let mut wanted = vec![requirement];
         wanted.extend(package.extras.iter().cloned());
         self.pip.install(&wanted, &constraints, &site)?;
         remove_what_the_image_has(&site)?;
@@ -162,6 +165,18 @@ pub(super) fn name_of(requirement: &str) -> String {
     plain(&requirement[..end.unwrap_or(requirement.len())])
 }
 
+/// Returns a requirement for the version that the source distribution has; pip would look for another one if
+/// this one depends on something that has no wheel.
+fn pinned(requirement: &str, source: &Path) -> String {
+    let folder = source.file_name().unwrap_or_default().to_string_lossy();
+    let is_name = |c: char| c.is_alphanumeric() || "-_.[],".contains(c);
+    let name = requirement.split(|c: char| !is_name(c)).next().unwrap_or(requirement);
+    match folder.rsplit_once('-') {
+        Some((_, version)) if !requirement.contains("==") => format!("{name}=={version}"),
+        _ => requirement.to_owned(),
+    }
+}
+
 fn plain(name: &str) -> String {
     name.to_lowercase().replace(['_', '.', '/'], "-")
 }
@@ -174,7 +189,14 @@ fn key(package: &Package) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Package, constraints_for, name_of};
+    use super::{Package, Path, constraints_for, name_of, pinned};
+
+    #[test]
+    fn the_version_that_is_tested_is_installed() {
+        let source = Path::new("/x/flask-3.1.3");
+        assert_eq!(pinned("flask[async]>=3", source), "flask[async]==3.1.3");
+        assert_eq!(pinned("flask==3.1.2", source), "flask==3.1.2");
+    }
 
     #[test]
     fn the_image_decides_on_versions_unless_the_package_does() {
