@@ -35,7 +35,7 @@ for name, tag in [("tincan", "py3-none-any"), ("steelcan", f"cp313-cp313-linux_{
 "#;
 
 /// What a build may take on a busy machine: a snapshot, and its compilation.
-const DEADLINE: Duration = Duration::from_mins(4);
+const DEADLINE: Duration = Duration::from_mins(15);
 
 /// Wheels, and a home to build images in.
 struct Shop {
