@@ -60,7 +60,7 @@ impl Difference {
         }
         let shown = |side: &Observed| normal::output(&side.stdout, starts_python).into_owned();
         found.add_stdout(&shown(native), &shown(sandbox));
-        found.add_files(base, &native.changed, &sandbox.changed);
+        found.add_files(base, &native.changed, &sandbox.changed, starts_python);
         let git = |side: &Observed| side.git.clone().unwrap_or_else(|| base.git.clone());
         let (native, sandbox) = (git(native), git(sandbox));
         for (what, text) in &native {
@@ -107,17 +107,18 @@ impl Difference {
         base: &Base,
         native: &BTreeMap<String, State>,
         sandbox: &BTreeMap<String, State>,
+        starts_python: bool,
     ) {
         let paths: BTreeSet<&String> = native.keys().chain(sandbox.keys()).collect();
         for path in paths.into_iter().filter(|path| !git_state::is_inside(path)) {
             let state = |side: &BTreeMap<String, State>| {
                 side.get(path).cloned().unwrap_or(base.state(path))
             };
-            self.add_state(path, &state(native), &state(sandbox));
+            self.add_state(path, &state(native), &state(sandbox), starts_python);
         }
     }
 
-    fn add_state(&mut self, path: &str, native: &State, sandbox: &State) {
+    fn add_state(&mut self, path: &str, native: &State, sandbox: &State, by_python: bool) {
         match (native, sandbox) {
             _ if native == sandbox => {}
             (State::File(..), State::File(..)) if normal::is_volatile(path) => {}
@@ -126,7 +127,11 @@ impl Difference {
                     let line = format!("{path}: native mode {native_mode:o}, sandbox {mode:o}");
                     self.add(Kind::Files, &line);
                 }
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let text = |bytes: &[u8]| match by_python {
+                    // Often it is output that was redirected.
+                    true => normal::output(bytes, true).into_owned(),
+                    false => String::from_utf8_lossy(bytes).into_owned(),
+                };
                 self.add_text(Kind::Files, path, &text(native), &text(sandbox));
             }
             _ => {
