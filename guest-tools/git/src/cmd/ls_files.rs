@@ -47,6 +47,9 @@ const TABLE: &[Opt] = &[
 
 pub(crate) fn run(place: &Place, words: &[String]) -> Outcome {
     let words = args::parse(USAGE, TABLE, words)?;
+    if words.has("eol") {
+        return Err(crate::fail::refuse("ls-files --eol"));
+    }
     let paths = if words.operands.is_empty() && !place.prefix.is_empty() {
         Pathspec::here(place)?
     } else {

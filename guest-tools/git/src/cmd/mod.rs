@@ -8,6 +8,7 @@ pub(crate) mod clean;
 pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod diff;
+pub(crate) mod diff_plumbing;
 pub(crate) mod files;
 pub(crate) mod grep;
 pub(crate) mod help;
@@ -47,6 +48,9 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("count-objects", plumbing::count_objects),
     ("describe", plumbing::describe),
     ("for-each-ref", plumbing::for_each_ref),
+    ("diff-files", diff_plumbing::diff_files),
+    ("diff-index", diff_plumbing::diff_index),
+    ("diff-tree", diff_plumbing::diff_tree),
     ("format-patch", mail::format_patch),
     ("grep", grep::run),
     ("ls-files", ls_files::run),

@@ -263,7 +263,8 @@ pub(crate) fn rev_list(place: &Place, words: &[String]) -> Outcome {
         return Err(plain(129, "usage: git rev-list [<options>] <commit>... [--] [<path>...]"));
     }
     log.start(place, &request)?;
-    let mut n = 0;
+    let (mut n, mut n_left) = (0, 0);
+    let left = crate::log::command::left_ids(place, &log)?;
     let style = log.style.clone();
     let mut printer = crate::log::entry::Printer::new(
         place,
@@ -271,7 +272,12 @@ pub(crate) fn rev_list(place: &Place, words: &[String]) -> Outcome {
         style.clone(),
     );
     walk::walk(place, &log.wanted, &mut |step| {
+        let is_left = left.contains(&step.id);
+        if log.side.is_some_and(|side| side != is_left) {
+            return Ok(true);
+        }
         n += 1;
+        n_left += usize::from(is_left);
         if count {
             return Ok(true);
         }
@@ -291,11 +297,18 @@ pub(crate) fn rev_list(place: &Place, words: &[String]) -> Outcome {
         } else {
             String::new()
         };
-        outln!("{}{parents}", id(step.id));
+        let mark = match log.left_right {
+            true if is_left => "<",
+            true => ">",
+            false => "",
+        };
+        outln!("{mark}{}{parents}", id(step.id));
         Ok(true)
     })?;
-    if count {
-        outln!("{n}");
+    match (count, log.left_right) {
+        (true, true) => outln!("{n_left}\t{}", n - n_left),
+        (true, false) => outln!("{n}"),
+        (false, _) => {}
     }
     Ok(0)
 }

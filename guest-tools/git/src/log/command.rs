@@ -129,7 +129,7 @@ fn no_commits(place: &Place) -> crate::fail::Fail {
 }
 
 /// The commits that are only on the left of `a...b`.
-fn left_ids(place: &Place, log: &Log) -> Outcome<Vec<Oid>> {
+pub(crate) fn left_ids(place: &Place, log: &Log) -> Outcome<Vec<Oid>> {
     if log.wanted.left.is_empty() || !(log.left_right || log.side.is_some()) {
         return Ok(vec![]);
     }
