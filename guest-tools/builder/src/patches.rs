@@ -218,14 +218,14 @@ mod tests {
     #[test]
     fn another_source_than_the_pinned_one_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let patch = Patch::load("patches/uu_env-0.12.0").unwrap();
+        let patch = Patch::load("patches/uu_cat-0.12.0").unwrap();
         fs_err::create_dir(dir.path().join("src")).unwrap();
         fs_err::write(dir.path().join("Cargo.toml"), "[package]\n").unwrap();
         let error = patch.apply(dir.path()).unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
-                "`Cargo.toml` of `uu_env-0.12.0` has sha256 {}, the patch was cut for {}",
+                "`Cargo.toml` of `uu_cat-0.12.0` has sha256 {}, the patch was cut for {}",
                 sha256(b"[package]\n"),
                 patch.files[0].sha256
             )

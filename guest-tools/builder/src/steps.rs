@@ -16,14 +16,13 @@ pub(crate) const PATCHED_PYTHON: &str = "patches/cpython-3.13.5";
 pub(crate) const PATCHED_SHELL: [&str; 3] =
     ["patches/brush-builtins-0.2.0", "patches/brush-core-0.5.0", "patches/brush-parser-0.4.0"];
 /// As above.
-pub(crate) const PATCHED_TOOLS: [&str; 12] = [
+pub(crate) const PATCHED_TOOLS: [&str; 11] = [
     "patches/argmax-0.4.0",
     "patches/findutils-0.11.0",
     "patches/jaq-3.1.2",
     "patches/ripgrep-15.2.0",
     "patches/uu_cat-0.12.0",
     "patches/uu_cp-0.12.0",
-    "patches/uu_env-0.12.0",
     "patches/uu_grep-0.2.0",
     "patches/uu_ls-0.12.0",
     "patches/uu_mkdir-0.12.0",

@@ -49,14 +49,6 @@ fn run(mut args: Vec<OsString>) -> i32 {
         eprintln!("tools: {name}: no such tool");
         return 127;
     };
-    // uucore takes its messages from the file of the utility's own name.
-    let messages = match name.as_str() {
-        "[" => "test",
-        "egrep" | "fgrep" => "grep",
-        "less" | "more" => "cat",
-        other => other,
-    };
-    let _ = uucore::locale::setup_localization(messages);
     tool(args)
 }
 

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::base_name;
 use crate::own::{
-    self, awk, bc, compress, dd, df, diff, du, edit, file, hexdump, install, kill, make, mode,
-    nothing, patch, sed, stat, system, tar, text, timeout, tree, which, xargs, zip,
+    self, awk, bc, compress, dd, df, diff, du, edit, env, file, hexdump, install, kill, make, mode,
+    nothing, patch, sed, stat, system, tail, tar, text, timeout, tree, which, xargs, zip,
 };
 
 /// argv, the tool's name first.
@@ -16,7 +17,10 @@ pub(crate) type Tool = fn(Args) -> i32;
 /// A tool from one of the uutils crates.
 macro_rules! uu {
     ($name:ident) => {
-        |args| $name::uumain(args.into_iter())
+        |args| {
+            localize(&args);
+            $name::uumain(args.into_iter())
+        }
     };
 }
 
@@ -63,7 +67,7 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("du", own!(du::run)),
     ("echo", uu!(uu_echo)),
     ("egrep", |a| grep(a, "-E")),
-    ("env", uu!(uu_env)),
+    ("env", own!(env::run)),
     ("expand", uu!(uu_expand)),
     ("expr", uu!(uu_expr)),
     ("factor", uu!(uu_factor)),
@@ -142,7 +146,7 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("sum", uu!(uu_sum)),
     ("sync", own!(nothing)),
     ("tac", uu!(uu_tac)),
-    ("tail", uu!(uu_tail)),
+    ("tail", |a| tail::main(a, uu!(uu_tail))),
     ("tar", own!(tar::run)),
     ("tee", uu!(uu_tee)),
     ("test", uu!(uu_test)),
@@ -179,12 +183,27 @@ pub(crate) fn find_tool(name: &str) -> Option<Tool> {
     TABLE.binary_search_by_key(&name, |(name, _)| name).ok().map(|i| TABLE[i].1)
 }
 
+/// Prepares the messages of the uutils crates, which takes longer than many a tool of ours.
+fn localize(args: &Args) {
+    let name = args.first().map(|name| base_name(name)).unwrap_or_default();
+    // uucore takes its messages from the file of the utility's own name.
+    let messages = match name.as_str() {
+        "[" => "test",
+        "egrep" | "fgrep" => "grep",
+        "less" | "more" => "cat",
+        other => other,
+    };
+    let _ = uucore::locale::setup_localization(messages);
+}
+
 fn grep(mut args: Args, flavor: &str) -> i32 {
+    localize(&args);
     args.insert(1, flavor.into());
     uu_grep::uumain(args.into_iter())
 }
 
 fn find(args: Args) -> i32 {
+    localize(&args);
     let text = strings(&args);
     let words: Vec<&str> = text.iter().map(String::as_str).collect();
     findutils::find::find_main(&words, &findutils::find::StandardDependencies::new())

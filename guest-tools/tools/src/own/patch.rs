@@ -100,6 +100,10 @@ pub(crate) fn run(call: &Call<'_>) -> R {
 }
 
 fn patch(parsed: &Parsed) -> Result<i32, String> {
+    if let Some(folder) = parsed.value('d') {
+        std::env::set_current_dir(folder)
+            .map_err(|e| format!("Can't change to directory {folder} : {}", reason(&e)))?;
+    }
     let input = parsed.value('i').or(parsed.operands.get(1).map(String::as_str));
     let text = match input {
         Some(file) if file != "-" => {
@@ -111,10 +115,6 @@ fn patch(parsed: &Parsed) -> Result<i32, String> {
             text
         }
     };
-    if let Some(folder) = parsed.value('d') {
-        std::env::set_current_dir(folder)
-            .map_err(|e| format!("Can't change to directory {folder} : {}", reason(&e)))?;
-    }
     let text: String = text.iter().map(|c| char::from(*c)).collect();
     let files = parse::parse(&text)?;
     if files.is_empty() {
@@ -289,7 +289,7 @@ impl<'a> Job<'a> {
             let reject = self.parsed.value('r').map_or(format!("{name}.rej"), str::to_owned);
             println!("{n} out of {n} hunk{plural} ignored -- saving rejects to file {reject}");
             let all: Vec<&Hunk> = patch.hunks.iter().collect();
-            self.write(&reject, &patch.rejects(&all))?;
+            self.write(&reject, &patch.rejects(&all, self.strip))?;
         }
         Ok(Some(1))
     }
@@ -338,7 +338,7 @@ impl<'a> Job<'a> {
             println!(
                 "{failed} out of {all} hunk{plural} FAILED -- saving rejects to file {reject}"
             );
-            self.write(&reject, &patch.rejects(&result.rejected))?;
+            self.write(&reject, &patch.rejects(&result.rejected, self.strip))?;
         }
         Ok(1)
     }

@@ -38,7 +38,7 @@ const SPEC: Spec = Spec {
     stops: false,
 };
 
-const DEFAULT: &str = "  File: %N\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Hd,%Ld\tInode: %-11i Links: %h\nAccess: (%04a/%10.10A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n Birth: %w\n";
+const DEFAULT: &str = "  File: %Q\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Hd,%Ld\tInode: %-11i Links: %h\nAccess: (%04a/%10.10A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n Birth: %w\n";
 const TERSE: &str = "%n %s %b %f %u %g %D %i %h %t %T %X %Y %Z %W %o\n";
 const SYSTEM: &str = "  File: \"%n\"\n    ID: 0        Namelen: 255     Type: tmpfs\nBlock size: 4096       Fundamental block size: 4096\n";
 
@@ -99,7 +99,9 @@ impl<'a> File<'a> {
         let (kind, first) = mode::kind(self.mode, size);
         Some(match letter {
             'n' => self.name.to_owned(),
-            'N' => self.quoted(),
+            'N' => self.quoted(true),
+            // Ours, for the format without `-c`: quoted where the shell needs it.
+            'Q' => self.quoted(false),
             's' => size.to_string(),
             'b' if self.metadata.is_file() => (size.div_ceil(4096) * 8).to_string(),
             'b' => "0".into(),
@@ -141,10 +143,10 @@ impl<'a> File<'a> {
         })
     }
 
-    fn quoted(&self) -> String {
+    fn quoted(&self, always: bool) -> String {
         let quoted = |text: &str| {
             let is_plain = |c: char| c.is_alphanumeric() || "-_./+,:@%".contains(c);
-            match text.chars().all(is_plain) {
+            match !always && text.chars().all(is_plain) {
                 true => text.to_owned(),
                 false => format!("'{text}'"),
             }

@@ -20,10 +20,10 @@ const KEYWORDS: [&str; 20] = [
     "BEGIN", "END", "function", "func", "if", "else", "while", "for", "do", "break", "continue",
     "next", "nextfile", "exit", "return", "delete", "in", "getline", "print", "printf",
 ];
-const BUILTINS: [&str; 24] = [
+const BUILTINS: [&str; 26] = [
     "length", "substr", "index", "split", "sub", "gsub", "match", "sprintf", "sin", "cos", "atan2",
     "exp", "log", "sqrt", "int", "rand", "srand", "tolower", "toupper", "system", "close",
-    "fflush", "gensub", "systime",
+    "fflush", "gensub", "systime", "strftime", "mktime",
 ];
 /// Longest first.
 const SIGNS: [&str; 45] = [

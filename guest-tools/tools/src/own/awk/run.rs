@@ -2,6 +2,7 @@
 
 mod builtins;
 mod io;
+mod time;
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -48,7 +48,7 @@ pub(super) fn apply<'a>(
             }
             None => {
                 applied.is_mismatched = true;
-                let at = hunk.old_start as isize + offset + growth;
+                let at = hunk.old_start as isize + growth;
                 let endings = differs_in_line_ends(&lines, hunk);
                 let why = if endings { " (different line endings)" } else { "" };
                 applied.report.push(format!("Hunk #{number} FAILED at {}{why}.", at.max(1)));

@@ -76,10 +76,11 @@ impl FilePatch {
     }
 
     /// Hunks as they stand in a `.rej` file.
-    pub(super) fn rejects(&self, hunks: &[&Hunk]) -> String {
+    /// Of the names so many parts are left out.
+    pub(super) fn rejects(&self, hunks: &[&Hunk], strip: Option<usize>) -> String {
         let mut out = String::new();
         for line in &self.header {
-            out.push_str(line);
+            out.push_str(&without_parts(line, strip));
             out.push('\n');
         }
         for hunk in hunks {
@@ -100,6 +101,20 @@ impl FilePatch {
         }
         out
     }
+}
+
+/// `--- a/folder/file` with fewer parts of the path; without a number only the last one stays.
+fn without_parts(line: &str, strip: Option<usize>) -> String {
+    let Some((sign, name)) = line.split_at_checked(4).filter(|_| line.starts_with(['-', '+', '*']))
+    else {
+        return line.to_owned();
+    };
+    let (path, rest) = name.split_once('\t').map_or((name, None), |(path, it)| (path, Some(it)));
+    let parts: Vec<&str> = path.split('/').collect();
+    let n_left_out = strip.unwrap_or(parts.len() - 1).min(parts.len() - 1);
+    let shown = if path == "/dev/null" { path.to_owned() } else { parts[n_left_out..].join("/") };
+    let rest = rest.map_or(String::new(), |rest| format!("\t{rest}"));
+    format!("{sign}{shown}{rest}")
 }
 
 pub(super) fn parse(text: &str) -> Result<Vec<FilePatch>, String> {

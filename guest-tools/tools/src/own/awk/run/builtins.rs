@@ -4,10 +4,30 @@ use std::rc::Rc;
 
 use posix_regex::Regex;
 
+use super::time;
 use super::{Expr, FS, Flow, Machine, Name, R, RLENGTH, RSTART, Value, fail};
 use crate::own::text_encoding;
 
 impl Machine {
+    /// `strftime([format [, seconds [, utc]]])`.
+    fn formatted_time(&mut self, arguments: &[Expr]) -> R<Value> {
+        let format = match arguments {
+            [] => time::USUAL.to_owned(),
+            _ => self.argument(arguments, 0)?.to_string(),
+        };
+        let seconds = match arguments.get(1) {
+            Some(it) => self.number(it)? as i64,
+            None => std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(0, |it| it.as_secs() as i64),
+        };
+        let is_utc = match arguments.get(2) {
+            Some(it) => self.number(it)? != 0.,
+            None => false,
+        };
+        Ok(Value::text(time::format(&format, seconds, is_utc)))
+    }
+
     pub(super) fn builtin(&mut self, name: &str, arguments: &[Expr]) -> R<Value> {
         let number = Value::Number;
         let first = arguments.first();
@@ -55,6 +75,13 @@ impl Machine {
             "systime" => {
                 let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
                 number(since.map_or(0., |it| it.as_secs() as f64))
+            }
+            "strftime" => self.formatted_time(arguments)?,
+            "mktime" => {
+                let text = self.argument(arguments, 0)?;
+                let is_utc =
+                    arguments.get(1).is_some_and(|it| self.number(it).is_ok_and(|n| n != 0.));
+                number(time::from_parts(&text, is_utc).map_or(-1., |seconds| seconds as f64))
             }
             "rand" => {
                 // xorshift64*
