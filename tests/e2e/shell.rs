@@ -30,6 +30,11 @@ fn features_of_bash_work_as_in_bash() {
 }
 
 #[test]
+fn commands_as_agents_type_them_do_what_they_do_natively() {
+    compare("agents.toml");
+}
+
+#[test]
 fn makefiles_are_made_as_by_gnu_make() {
     compare("make.toml");
 }

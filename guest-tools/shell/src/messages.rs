@@ -1,7 +1,9 @@
 //! Error messages in bash's words.
 
 use brush_core::extensions::{ErrorFormatter, ShellExtensionsImpl};
+use brush_core::sys::fork;
 use brush_core::{Error, ErrorKind, Shell, ShellExtensions};
+use brush_parser::{ParseError, TokenizerError};
 use std::path::Path;
 
 /// brush with our messages.
@@ -15,13 +17,40 @@ impl ErrorFormatter for Messages {
     fn format_error(&self, e: &Error, shell: &Shell<impl ShellExtensions>) -> String {
         if let ErrorKind::ParseError(e, source) = e.kind() {
             let name = shell.current_shell_name().map_or_else(|| "bash".into(), |n| n.to_string());
-            let place = match source.to_string() {
-                source if source == "main" => String::new(),
-                source => format!("{source}: "),
+            let place = match source.to_string().as_str() {
+                "main" | "stdin" => format!("{name}: "),
+                "-c" => format!("{name}: -c: "),
+                _ if source.start.is_some() => format!("{name}: eval: "),
+                script => format!("{script}: "),
             };
-            return format!("{name}: {place}{e}\n");
+            return wrong_syntax(e, &place, &fork::wrong_text());
         }
         format!("{}{}\n", shell.message_prefix(), message(e, shell))
+    }
+}
+
+/// What is wrong with a text that could not be parsed, after `place`.
+fn wrong_syntax(e: &ParseError, place: &str, text: &str) -> String {
+    let unmatched = |line: usize, quote: char| {
+        format!("{place}line {line}: unexpected EOF while looking for matching `{quote}'\n")
+    };
+    let n_lines = text.lines().count().max(1);
+    match e {
+        ParseError::ParsingNear(at, _) => match text.lines().nth(at.line.saturating_sub(1)) {
+            Some(line) => format!("{place}{e}\n{place}line {}: `{line}'\n", at.line),
+            None => format!("{place}{e}\n"),
+        },
+        ParseError::ParsingAtEndOfInput => format!("{place}line {}: {e}\n", n_lines + 1),
+        ParseError::Tokenizing { inner, .. } => match inner {
+            TokenizerError::UnterminatedDoubleQuote(at) => unmatched(at.line, '"'),
+            TokenizerError::UnterminatedSingleQuote(at)
+            | TokenizerError::UnterminatedAnsiCQuote(at) => unmatched(at.line, '\''),
+            TokenizerError::UnterminatedBackquote(at) => unmatched(at.line, '`'),
+            TokenizerError::UnterminatedVariable => unmatched(n_lines, '}'),
+            TokenizerError::UnterminatedExpansion
+            | TokenizerError::UnterminatedCommandSubstitution => unmatched(n_lines + 1, ')'),
+            _ => format!("{place}{e}\n"),
+        },
     }
 }
 

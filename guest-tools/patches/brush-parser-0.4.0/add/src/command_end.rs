@@ -19,6 +19,16 @@ struct HereDocument {
 ///
 /// Quotes, comments, here-documents, nested substitutions and the patterns of `case` are passed over.
 pub(crate) fn command_end(text: &str) -> Option<usize> {
+    scan(text).map(|(end, _)| end)
+}
+
+/// As [`command_end`]; none if the body of a here-document follows after the command.
+pub(crate) fn whole_command_end(text: &str) -> Option<usize> {
+    scan(text).filter(|(_, is_whole)| *is_whole).map(|(end, _)| end)
+}
+
+/// Returns where a command ends, and whether all of its here-documents do.
+fn scan(text: &str) -> Option<(usize, bool)> {
     let bytes = text.as_bytes();
     let (mut open, mut documents) = (vec![], vec![]);
     let mut pos = 0;
@@ -49,7 +59,7 @@ pub(crate) fn command_end(text: &str) -> Option<usize> {
             }
             b'(' => open.push(Open::Parenthesis),
             b')' => match open.last() {
-                None => return Some(pos),
+                None => return Some((pos, documents.is_empty())),
                 Some(Open::Parenthesis) => drop(open.pop()),
                 Some(Open::Case) => {}
             },

@@ -58,6 +58,20 @@ pub fn background_pid() -> Option<i32> {
     Some(BACKGROUND_PID.load(Relaxed)).filter(|pid| *pid != 0)
 }
 
+thread_local! {
+    static WRONG_TEXT: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
+/// Remembers a text that could not be parsed, for the message about it.
+pub fn set_wrong_text(text: &str) {
+    WRONG_TEXT.with(|it| text.clone_into(&mut it.borrow_mut()));
+}
+
+/// The text that could not be parsed last.
+pub fn wrong_text() -> String {
+    WRONG_TEXT.with(|it| it.borrow().clone())
+}
+
 fn own_or(pid: i32) -> i32 {
     if pid == 0 { playpen_sys::pid() } else { pid }
 }
@@ -124,16 +138,15 @@ pub fn exec<SE: ShellExtensions>(
     }
 }
 
-/// What whoever started this shell left open for it, besides 0 to 2.
+/// What whoever started this shell left open for it, besides 0 to 2. Numbers above are not looked for: a
+/// listing of `/dev/fd` at each start took longer than most commands that are run.
 pub fn inherited() -> Vec<(i32, OpenFile)> {
-    let Ok(entries) = std::fs::read_dir("/dev/fd") else { return vec![] };
-    let numbers: Vec<i32> =
-        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    let shown = |n: i32| if n == FIRST_FD as i32 + 3 { 3 } else { n };
-    // The listing itself was open, and is closed by now.
-    let is_open = |n: &i32| *n > 3 && playpen_sys::is_open(*n as u32);
-    let file = |n: i32| (shown(n), unsafe { std::fs::File::from_raw_fd(n) }.into());
-    numbers.into_iter().filter(is_open).map(file).collect()
+    const HIGHEST: i32 = 31;
+    let three = FIRST_FD as i32 + 3;
+    let numbers = (4..=HIGHEST).map(|n| (n, n)).chain([(3, three)]);
+    let is_open = |(_, n): &(i32, i32)| playpen_sys::is_open(*n as u32);
+    let file = |(shown, n)| (shown, unsafe { std::fs::File::from_raw_fd(n) }.into());
+    numbers.filter(is_open).map(file).collect()
 }
 
 /// Starts a copy of `shell` that runs `task` with the descriptors of `params`.
