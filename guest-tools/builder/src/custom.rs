@@ -102,7 +102,7 @@ impl SpecError {
 /// How the name of a wheel ends that runs anywhere.
 const PURE: &str = "-none-any.whl";
 
-/// Where PyPI has its files.
+/// Where the public index has its files.
 const PYPI_FILES: &str = "https://files.pythonhosted.org/";
 
 #[derive(Debug, Deserialize)]
@@ -277,7 +277,7 @@ impl LockedWheel {
         place.and_then(|place| place.rsplit('/').next()).unwrap_or("a wheel without a name")
     }
 
-    /// Returns the URL of a wheel that the index does not have. What PyPI has comes by its name, so that it may come
+    /// Returns the URL of a wheel that the index does not have. What the public one has comes by its name, so that it may come
     /// from a mirror.
     fn place(&self, lock: &Path) -> Option<String> {
         match (&self.path, &self.url) {
