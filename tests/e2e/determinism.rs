@@ -155,7 +155,7 @@ fn replay_repeats_a_run_and_names_the_first_difference() {
     assert!(replayed.err().contains("hint: `playpen run --deterministic SEED"), "{replayed:?}");
 }
 
-const WAITS_IN_A_LOOP: &str = r#"
+const WAITS_IN_A_LOOP: &str = r"
 import threading, time
 found, turns = [], 0
 def work():
@@ -167,7 +167,7 @@ while not found:
     turns += 1
 thread.join()
 print(found, turns)
-"#;
+";
 
 #[test]
 fn a_thread_that_waits_in_a_loop_lets_others_go_on() {
