@@ -24,6 +24,11 @@ fn calls_on_sockets_do_the_same_as_natively() {
     check(include_str!("../cases/network_cases.py"), 45);
 }
 
+#[test]
+fn programs_start_and_end_as_natively() {
+    check(include_str!("../cases/option_cases.py"), 65);
+}
+
 /// Compares what cases come to; there are at least `n_cases`, and a run that breaks off shows fewer.
 #[track_caller]
 fn check(cases: &str, n_cases: usize) {
