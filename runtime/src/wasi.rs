@@ -1,9 +1,9 @@
 //! The system calls: `wasi_snapshot_preview1` and the extension module `playpen`.
 //!
-//! wasmtime-wasi answers for arguments and environment; everything that has to do with files, descriptors, waiting and processes is the kernel's. A call first copies what it is
-//! given out of the guest's memory, checking every range, then acts, then writes its results; nothing
-//! in guest memory is read twice. Calls that may block are asynchronous: they give up the thread, not
-//! only the guest.
+//! wasmtime-wasi answers for arguments and environment; everything that has to do with files,
+//! descriptors, waiting and processes is the kernel's. A call first copies what it is given out of the
+//! guest's memory, checking every range, then acts, then writes its results; nothing in guest memory is
+//! read twice. Calls that may block are asynchronous: they give up the thread, not only the guest.
 //!
 //! ARCHITECTURE.md lists what each import does.
 
