@@ -114,7 +114,10 @@ CASES = [
     (["-c", "import ends"], None),
     (["-c", "import sys; sys.x = open('kept', 'w'); sys.x.write('1'); import atexit; atexit.register(print, 2)"], None),
     (["-c", "import threading, time\nf = open('kept', 'w'); f.write('12')\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()"], None),
-    (["-c", "print(open('kept').read())"], None),
+    (["-c", "f = open('kept', 'w'); f.write('1')"], None),
+    (["-c", "f = open('kept', 'w'); f.write('1')\ndef g(): pass"], None),
+    (["-c", "class C: pass\nC.me = C; C.file = open('kept', 'w'); C.file.write('1')"], None),
+    (["-c", "d = {'file': open('kept', 'wb')}; d['file'].write(b'1'); d['d'] = d; del d"], None),
     (["-c", "print(__name__, sorted(globals()))"], None),
     (["-c", "async def f(): pass\nf()"], None),
     (["-c", "import threading; threading.Thread(target=lambda: 1/0, name='t').start()"], None),
@@ -148,4 +151,5 @@ for number, (arguments, told) in enumerate(CASES):
         if os.path.exists(name):
             with open(name) as file:
                 outcome.append([name, file.read()])
+            os.remove(name)
     print(json.dumps({"id": f"{number} {arguments}", "outcome": outcome}), flush=True)

@@ -24,6 +24,9 @@ def give_up():
     """Takes the program's modules away, in the order in which CPython takes all of them."""
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         vars(sys).pop(name, None)
+    # Twice, as CPython: the first time brings objects into the order in which the second one ends them, a
+    # file before the descriptor that it writes to.
+    gc.collect()
     if threading.active_count() > 1:
         # A daemon that runs once more must find its world; its files are not to lose anything either.
         return _flush_files()
@@ -34,6 +37,8 @@ def give_up():
         module = ref()
         if isinstance(module, types.ModuleType):
             _clear(vars(module))
+    # What the program put into modules that stay.
+    _flush_files()
 
 
 def _take(name):
