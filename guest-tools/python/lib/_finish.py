@@ -22,11 +22,11 @@ def remember_modules():
 
 def give_up():
     """Takes the program's modules away, in the order in which CPython takes all of them."""
-    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
-        vars(sys).pop(name, None)
     # Twice, as CPython: the first time brings objects into the order in which the second one ends them, a
     # file before the descriptor that it writes to.
     gc.collect()
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        vars(sys).pop(name, None)
     if threading.active_count() > 1:
         # A daemon that runs once more must find its world; its files are not to lose anything either.
         return _flush_files()
