@@ -10,6 +10,7 @@ use playpen_e2e::{
 };
 use std::{
     env::consts::ARCH,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -76,7 +77,8 @@ impl Shop {
     }
 }
 
-/// Makes a home that has all guests which the tests' usual home has, as links.
+/// Makes a home that has all guests which the tests' usual home has: as links, or as copies where the two
+/// lie on different file systems.
 fn home(home: &Path) -> PathBuf {
     let shown = playpen(["image", "show", "--json"]).deadline(Duration::from_hours(1)).run();
     let image = PathBuf::from(shown.json()["folder"].as_str().unwrap());
@@ -86,7 +88,9 @@ fn home(home: &Path) -> PathBuf {
     fs_err::create_dir_all(home).unwrap();
     let lock = fs_err::File::create(home.join("lock")).unwrap();
     lock.lock().unwrap();
-    let copy = Program::new("cp").args(["-aln"]).args([guests, home]).deadline(DEADLINE).run();
+    let device = |path: &Path| fs_err::metadata(path).unwrap().dev();
+    let how = if device(guests) == device(home) { "-aln" } else { "-an" };
+    let copy = Program::new("cp").args([how]).args([guests, home]).deadline(DEADLINE).run();
     assert!(home.join("guests/entries").is_dir(), "{copy:?}");
     home.to_owned()
 }
