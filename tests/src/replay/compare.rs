@@ -127,10 +127,13 @@ impl Difference {
                     let line = format!("{path}: native mode {native_mode:o}, sandbox {mode:o}");
                     self.add(Kind::Files, &line);
                 }
-                let text = |bytes: &[u8]| match by_python {
-                    // Often it is output that was redirected.
-                    true => normal::output(bytes, true).into_owned(),
-                    false => String::from_utf8_lossy(bytes).into_owned(),
+                let text = |bytes: &[u8]| {
+                    if by_python {
+                        // Often it is output that was redirected.
+                        normal::output(bytes, true).into_owned()
+                    } else {
+                        String::from_utf8_lossy(bytes).into_owned()
+                    }
                 };
                 self.add_text(Kind::Files, path, &text(native), &text(sandbox));
             }
