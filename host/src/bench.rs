@@ -26,7 +26,7 @@ pub use case::Bench;
 pub use density::{Density, density};
 pub use files::{Audited, compare_files, n_file_steps};
 pub use native::NativeError;
-pub use verification::compare_verification;
+pub use verification::{compare_verification, n_verification_steps};
 
 /// Executions on each side before anything is counted: code, caches and pools become warm.
 const N_WARM_UP: u32 = 2;
@@ -87,6 +87,22 @@ pub struct Comparison {
     /// The sandbox's side once more for each level of a record, where that is the point.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub audited: Vec<Audited>,
+    /// A third side that took its turns, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+}
+
+/// A third side of a bench: what is done in a sandbox without that whose cost is the point.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Beside {
+    /// What the side is called.
+    pub side: &'static str,
+    /// Its measurements.
+    pub series: Series,
+    /// The sandbox's median divided by this side's.
+    pub over: f64,
+    /// The sandbox's median divided by the native one.
+    pub over_native: f64,
 }
 
 /// Why nothing could be measured.
@@ -210,7 +226,15 @@ async fn compare_case(
     let native = series(native.what(), theirs, case.bytes);
     let native_over_sandbox = ratio(&native, &sandbox);
     let (bench, name) = (bench.name().to_owned(), case.name.to_owned());
-    Ok(Comparison { bench, name, sandbox, native, native_over_sandbox, audited: vec![] })
+    Ok(Comparison {
+        bench,
+        name,
+        sandbox,
+        native,
+        native_over_sandbox,
+        audited: vec![],
+        beside: None,
+    })
 }
 
 /// Returns how many times longer `over` takes than `under`.

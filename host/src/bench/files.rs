@@ -212,7 +212,7 @@ impl Sides {
         let audited = audited.collect();
         let native_over_sandbox = ratio(&native, &sandbox);
         let (bench, name) = (super::FILES.to_owned(), work.name().to_owned());
-        Comparison { bench, name, sandbox, native, native_over_sandbox, audited }
+        Comparison { bench, name, sandbox, native, native_over_sandbox, audited, beside: None }
     }
 }
 

@@ -5,6 +5,8 @@ use super::{
     Machine,
     case::{Case, NINE_TESTS, NINE_TESTS_NAME, Work},
 };
+use cap_std::{ambient_authority, fs::Dir};
+use playpen_runtime::{ExportError, Tree};
 use std::{
     ffi::OsString,
     io,
@@ -28,6 +30,9 @@ pub enum NativeError {
     /// A folder for the comparison cannot be made, or not emptied.
     #[error("failed to make or empty a folder for a bench")]
     Folder(#[source] io::Error),
+    /// Files cannot be written into a folder for the comparison.
+    #[error("failed to write the files of a bench")]
+    Export(#[source] ExportError),
     /// A program cannot be started.
     #[error("failed to start `{}`", program.display())]
     Start {
@@ -105,6 +110,25 @@ impl NativeProgram {
             program: machine.native_python.clone().ok_or(NativeError::NoPython)?,
             args: ["-m", "pytest", "-q", NINE_TESTS_NAME].map(OsString::from).to_vec(),
             what: "pytest in native CPython of the same sources".to_owned(),
+            cwd: Some(folder.path().to_owned()),
+            folder: Some(folder),
+            copies: false,
+        })
+    }
+
+    /// Runs Python with `args` in a new folder with the files of `tree`.
+    pub(super) fn on_tree(
+        machine: &Machine,
+        tree: &Tree,
+        args: &[&str],
+    ) -> Result<Self, NativeError> {
+        let folder = tempfile::tempdir().map_err(NativeError::Folder)?;
+        let dir = Dir::open_ambient_dir(folder.path(), ambient_authority());
+        tree.export(&dir.map_err(NativeError::Folder)?).map_err(NativeError::Export)?;
+        Ok(Self {
+            program: machine.native_python.clone().ok_or(NativeError::NoPython)?,
+            args: args.iter().map(OsString::from).collect(),
+            what: format!("python {} in native CPython of the same sources", args.join(" ")),
             cwd: Some(folder.path().to_owned()),
             folder: Some(folder),
             copies: false,

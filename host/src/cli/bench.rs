@@ -2,7 +2,7 @@
 
 use super::{Status, session::Session, table::table};
 use crate::{
-    bench::{self, Audited, Bench, Comparison, Density, Machine, Series},
+    bench::{self, Audited, Bench, Beside, Comparison, Density, Machine, Series},
     context::Context,
     model::{ClientConfig, OpenAiClient},
     prompt::Prompts,
@@ -30,14 +30,15 @@ use std::{
 /// nine tests against the same. `fork` takes forks of the tree against copying it. `fs` calls operations
 /// on files from a guest, without a record and with one at each level, against `std::fs` in the folder
 /// for temporary files. `verify` has a whole verification of a task (three repeats, controls, contradicted
-/// tests) on the sandbox's side, and one plain run of the same tests in a sandbox in the place of the native
-/// one: 0.5 means that a verification takes as long as two such runs. `density` has no native side: it runs pytest on the nine tests in 100 sandboxes of this
+/// tests) on the sandbox's side, one plain run of the same tests in the native CPython on the other, and one in a
+/// sandbox as a third; the last column says how many times longer the verification takes than each. `density` has no native side: it runs pytest on the nine tests in 100 sandboxes of this
 /// process at once, and shows the memory that each run takes on top of the image.
 ///
 /// With `--json`, prints a list with one object for each comparison: `bench`, `name`, `sandbox` and
 /// `native` (each with `what`, `n`, `median_us`, `p10_us`, `p90_us`, and `mb_per_s` where data goes
 /// through), and `native_over_sandbox`; for `fs` also `audited`, a list with `level`, `series`,
-/// `over_unaudited` and `written_us` (until the record was whole). For `density`, one object with `what`, `n`,
+/// `over_unaudited` and `written_us` (until the record was whole); for `verify` also `beside`, with `side`, `series`, `over`
+/// (the verification by the plain run in a sandbox) and `over_native` (by the native one). For `density`, one object with `what`, `n`,
 /// `took_s`, `bytes_each` and `peak_memory_bytes`.
 #[derive(Debug, clap::Args)]
 pub(super) struct BenchArgs {
@@ -134,10 +135,10 @@ pub(super) async fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<S
     if matches!(args.bench, Which::Verify | Which::All) {
         let n = args.n.unwrap_or(VERIFY_ROUNDS);
         let ctx = context(engine, image)?;
-        let bar = session.printer.bar(u64::from(n.get()), "verify");
-        let measured = bench::compare_verification(&ctx, n, || bar.inc(1)).await;
+        let bar = session.printer.bar(bench::n_verification_steps(n), "verify");
+        let measured = bench::compare_verification(&ctx, &machine, n, || bar.inc(1)).await;
         bar.finish_and_clear();
-        comparisons.push(measured?);
+        comparisons.extend(measured?);
     }
     print(session, &comparisons);
     Ok(Status::Done)
@@ -188,7 +189,9 @@ fn print(session: &Session, comparisons: &[Comparison]) {
         return session.printer.json(&comparisons);
     }
     let mut table = table(["bench", "side", "what", "median", "10 %", "90 %", "native / sandbox"]);
-    for Comparison { name, sandbox, native, native_over_sandbox, audited, .. } in comparisons {
+    for comparison in comparisons {
+        let Comparison { name, sandbox, native, native_over_sandbox, audited, beside, .. } =
+            comparison;
         for (side, series) in [("sandbox", sandbox), ("native", native)] {
             table.add_row([
                 name.clone(),
@@ -197,7 +200,22 @@ fn print(session: &Session, comparisons: &[Comparison]) {
                 duration(series.median_us),
                 duration(series.p10_us),
                 duration(series.p90_us),
-                if side == "sandbox" { format!("{native_over_sandbox:.1}") } else { String::new() },
+                match (side, beside) {
+                    ("sandbox", _) => format!("{native_over_sandbox:.1}"),
+                    (_, Some(beside)) => times(beside.over_native, name),
+                    _ => String::new(),
+                },
+            ]);
+        }
+        if let Some(Beside { side, series, over, .. }) = beside {
+            table.add_row([
+                name.clone(),
+                (*side).to_owned(),
+                series.what.clone(),
+                duration(series.median_us),
+                duration(series.p10_us),
+                duration(series.p90_us),
+                times(*over, name),
             ]);
         }
         for Audited { level, series, over_unaudited, .. } in audited {
@@ -213,6 +231,11 @@ fn print(session: &Session, comparisons: &[Comparison]) {
         }
     }
     session.printer.result(table);
+}
+
+/// Says how many times longer what is measured takes than the side of a row.
+fn times(over: f64, what: &str) -> String {
+    format!("`{what}` takes {over:.2} times as long")
 }
 
 fn level_name(level: AuditLevel) -> &'static str {

@@ -1,0 +1,1 @@
+"""Small algorithms with some work in each."""

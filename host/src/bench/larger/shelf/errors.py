@@ -1,0 +1,5 @@
+"""What can go wrong."""
+
+
+class ShelfError(ValueError):
+    """Something was asked that cannot be done."""
