@@ -17,6 +17,14 @@ use crate::{agent::report::TestOutcome, context::Context, verify::gate::Run};
 /// Orders in which the tests are run before anything is changed.
 const ORDERS: [u64; 3] = [0, 1, 20_260_101];
 
+/// Steps that each test with a mutant may take at least: a short one may become long and not hang.
+const MIN_PATIENCE: u64 = 30_000;
+
+/// How many times longer than all tests together one run of tests with a bug may compute, and what it may in any
+/// case.
+const MOST_TIMES: u32 = 4;
+const MIN_CPU: Duration = Duration::from_secs(5);
+
 /// A test as it was traced: steps, id, lines, whether it is slow, whether it passed.
 type Traced<'a> = (u64, &'a String, &'a Vec<(usize, u32, u32)>, bool, bool);
 
@@ -35,8 +43,10 @@ pub struct Baseline {
     shared: BTreeSet<(String, u32)>,
     /// The ids by number, those that run the fewest lines first.
     order: Vec<String>,
-    /// Steps of the test that takes the most.
-    most_ticks: u64,
+    /// Steps after which each test with a mutant counts as one that hangs.
+    patience: BTreeMap<String, u64>,
+    /// What one run of tests with a mutant may compute.
+    most_cpu: Duration,
 }
 
 impl Baseline {
@@ -78,11 +88,15 @@ impl Baseline {
         let mut baseline = Baseline::of_trace(suite, &files, &lines, hanging);
         let candidates = baseline.ids.clone();
         let mut said = String::new();
+        let mut longest = Duration::ZERO;
         for order in orders {
+            let before = baseline.suite.cpu();
             let run = baseline.suite.run(None, &Selection::of(candidates.clone(), *order)).await?;
+            longest = longest.max(baseline.suite.cpu().saturating_sub(before));
             said.clone_from(&run.last_words);
             baseline.keep_passing(&run);
         }
+        baseline.most_cpu = longest * MOST_TIMES + MIN_CPU;
         if baseline.ids.is_empty() {
             return Err(VariantError::NoTests { repo: repository.name.clone(), said });
         }
@@ -124,7 +138,8 @@ impl Baseline {
             coverage: BTreeMap::new(),
             shared,
             order: vec![],
-            most_ticks: 0,
+            patience: BTreeMap::new(),
+            most_cpu: Duration::MAX,
         };
         for (ticks, id, lines, slow, passed) in traced {
             if slow || !passed {
@@ -132,7 +147,7 @@ impl Baseline {
                 baseline.left_out.insert(id.clone(), why);
                 continue;
             }
-            baseline.most_ticks = baseline.most_ticks.max(ticks);
+            baseline.patience.insert(id.clone(), 10 * ticks + MIN_PATIENCE);
             let number = u32::try_from(baseline.order.len()).expect("fewer tests than that");
             baseline.order.push(id.clone());
             baseline.ids.insert(id.clone());
@@ -185,9 +200,14 @@ impl Baseline {
         lines
     }
 
-    /// Returns the steps after which a test with a mutant counts as one that hangs.
-    pub fn patience(&self) -> u64 {
-        10 * self.most_ticks + 100_000
+    /// Returns what runs tests with a change, each run within a small multiple of what all tests take without one.
+    pub fn bounded(&self) -> Suite {
+        self.suite.within(self.most_cpu)
+    }
+
+    /// Returns the steps after which each test with a mutant counts as one that hangs: ten times its own.
+    pub fn patience(&self) -> &BTreeMap<String, u64> {
+        &self.patience
     }
 }
 

@@ -14,7 +14,10 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use playpen_runtime::Tree;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     baseline::Baseline,
@@ -125,12 +128,12 @@ pub async fn screen(
 ) -> Result<Vec<Fate>, VariantError> {
     let work: Vec<WorkerMutant> = mutants.iter().enumerate().map(worker_mutant).collect();
     let share = work.len().div_ceil(jobs.max(1)).max(1);
-    let patience = baseline.patience();
+    let patience = Arc::new(baseline.patience().clone());
     let shares: Vec<Vec<WorkerMutant>> = work.chunks(share).map(<[WorkerMutant]>::to_vec).collect();
     let said: Vec<Vec<Line>> = stream::iter(shares)
         .map(|share| {
-            let suite = baseline.suite.clone();
-            tokio::spawn(async move { suite.mutants(&share, patience, all_tests).await })
+            let (suite, patience) = (baseline.suite.clone(), Arc::clone(&patience));
+            tokio::spawn(async move { suite.mutants(&share, &patience, all_tests).await })
         })
         .buffered(jobs.max(1))
         .map(|joined| joined.map_err(VariantError::from).and_then(std::convert::identity))
@@ -214,7 +217,7 @@ pub async fn try_all(
 async fn fresh(baseline: &Baseline, mutant: &Mutant) -> Result<Fate, VariantError> {
     let tree = mutant.tree(&baseline.suite.tree())?;
     let ids: BTreeSet<String> = mutant.tests.iter().cloned().collect();
-    let run = baseline.suite.run(Some(&tree), &Selection::of(ids.clone(), 0)).await?;
+    let run = baseline.bounded().run(Some(&tree), &Selection::of(ids.clone(), 0)).await?;
     if run.stopped.is_some() {
         return Ok(Fate::Hung);
     }

@@ -364,12 +364,17 @@ async fn judge(
     changes: &[Mutant],
     max_broken: f64,
 ) -> Result<Result<Bug, Refusal>, VariantError> {
-    let tree = changed(&baseline.suite.tree(), changes)?;
+    let suite = baseline.bounded();
+    let tree = changed(&suite.tree(), changes)?;
     let ids: BTreeSet<String> =
         changes.iter().flat_map(|mutant| mutant.tests.iter().cloned()).collect();
     // What a test remembers for another one is seen by no trace: where it is cheap, all tests are run.
-    let all = if baseline.ids.len() <= MAX_CHEAP_TESTS { &baseline.ids } else { &ids };
-    let first = baseline.suite.run(Some(&tree), &Selection::of(all.clone(), 1)).await?;
+    let (all, selection) = if baseline.ids.len() <= MAX_CHEAP_TESTS {
+        (&baseline.ids, Selection::of(baseline.ids.clone(), 1))
+    } else {
+        (&ids, Selection::narrow(ids.clone(), 1))
+    };
+    let first = suite.run(Some(&tree), &selection).await?;
     if let Some(refusal) = flaw(&first, all) {
         return Ok(Err(refusal));
     }
@@ -386,7 +391,7 @@ async fn judge(
     // The other way round: those that fail, and some that run the changed lines and do not.
     let beside = ids.difference(&broken).take(MAX_AGAIN);
     let again: BTreeSet<String> = broken.iter().chain(beside).cloned().collect();
-    let second = baseline.suite.run(Some(&tree), &Selection::narrow(again.clone(), 0)).await?;
+    let second = suite.run(Some(&tree), &Selection::narrow(again.clone(), 0)).await?;
     if let Some(refusal) = flaw(&second, &again) {
         return Ok(Err(refusal));
     }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use playpen_runtime::{Exit, Limits, Mount, Outcome, OutputSink, Sandbox, Stream, Tree};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -51,6 +51,12 @@ const MAX_LINE_CHARS: usize = 300;
 /// Steps after which a test of the project is too slow to be used.
 pub const MOST_TICKS: u64 = 300_000;
 
+/// No test has a bound of its own.
+static NO_TICKS: BTreeMap<String, u64> = BTreeMap::new();
+
+/// Tests up to which pytest is told their ids, so that nothing else is collected.
+const MAX_NAMED: usize = 200;
+
 /// Options of every run. The two plugins that are left out look for garbage at the end, which takes longer than some tests.
 const OPTIONS: [&str; 13] = [
     "-q",
@@ -77,7 +83,7 @@ pub struct Selection {
     pub exclude: BTreeSet<String>,
     /// 0: as they come; 1: the other way round; else shuffled with this seed.
     pub order: u64,
-    /// Whether only the files of `ids` are collected.
+    /// Whether only `ids` are collected, or only their files where there are very many.
     pub is_narrow: bool,
 }
 
@@ -87,14 +93,17 @@ impl Selection {
         Selection { ids: Some(ids), order, ..Selection::default() }
     }
 
-    /// Selects some tests, whose files alone are collected.
+    /// Selects some tests, and collects as little besides as can be.
     pub fn narrow(ids: BTreeSet<String>, order: u64) -> Selection {
         Selection { is_narrow: true, ..Selection::of(ids, order) }
     }
 
-    /// Returns the files of the tests, if only they are wanted.
-    fn files(&self) -> Option<Vec<String>> {
+    /// Returns what pytest is told to collect, if it is not everything.
+    fn arguments(&self) -> Option<Vec<String>> {
         let ids = self.ids.as_ref().filter(|ids| self.is_narrow && !ids.is_empty())?;
+        if ids.len() <= MAX_NAMED && ids.iter().all(|id| can_be_named(id)) {
+            return Some(ids.iter().cloned().collect());
+        }
         let files = ids.iter().filter_map(|id| id.split("::").next());
         let files: BTreeSet<&str> = files.collect();
         Some(files.into_iter().map(str::to_owned).collect())
@@ -180,6 +189,7 @@ struct Request<'a> {
     order: u64,
     files: &'a [String],
     most_ticks: u64,
+    ticks: &'a BTreeMap<String, u64>,
     mutants: &'a [WorkerMutant],
     control_every: usize,
     all_tests: bool,
@@ -253,6 +263,13 @@ impl Suite {
     /// Takes over the files that a run left: compiled files, which later runs need not make again.
     fn warm(&mut self, fork: Sandbox) {
         self.base = fork;
+    }
+
+    /// Returns the same suite, in which a run may take `cpu` of computing, or what it could take before if that is
+    /// less.
+    #[must_use]
+    pub fn within(&self, cpu: Duration) -> Suite {
+        Suite { cpu: self.cpu.min(cpu), ..self.clone() }
     }
 
     /// Runs tests of `tree`, or of the project as it is.
@@ -338,7 +355,7 @@ impl Suite {
     pub async fn mutants(
         &self,
         mutants: &[WorkerMutant],
-        most_ticks: u64,
+        ticks: &BTreeMap<String, u64>,
         all_tests: bool,
     ) -> Result<Vec<Line>, VariantError> {
         let mut lines = vec![];
@@ -347,7 +364,7 @@ impl Suite {
         while !rest.is_empty() {
             let mut request = self.request("mutants", &selection);
             request.args.splice(0..0, ["--assert=plain".to_owned()]);
-            request.most_ticks = most_ticks;
+            request.ticks = ticks;
             request.mutants = rest;
             request.all_tests = all_tests;
             let watch = Arc::new(Watch::default());
@@ -370,7 +387,7 @@ impl Suite {
     }
 
     fn request<'a>(&'a self, mode: &'static str, selection: &'a Selection) -> Request<'a> {
-        let paths = selection.files().unwrap_or_else(|| self.test_paths.to_vec());
+        let paths = selection.arguments().unwrap_or_else(|| self.test_paths.to_vec());
         let args = OPTIONS.iter().map(|option| (*option).to_owned()).chain(paths).collect();
         Request {
             mode,
@@ -382,6 +399,7 @@ impl Suite {
             order: selection.order,
             files: &[],
             most_ticks: MOST_TICKS,
+            ticks: &NO_TICKS,
             mutants: &[],
             control_every: 50,
             all_tests: false,
@@ -474,6 +492,11 @@ impl Watch {
             .filter_map(|line| serde_json::from_slice(line).ok())
             .collect()
     }
+}
+
+/// Returns whether pytest finds the test by its id and nothing else: what it writes of a parameter can be escaped.
+fn can_be_named(id: &str) -> bool {
+    !id.contains(['\\', '\n']) && !id.starts_with('-')
 }
 
 fn begun(line: &Line) -> Option<String> {

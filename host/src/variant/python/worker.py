@@ -193,7 +193,7 @@ class Swapped:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item):
-        self.budget.begin(self.most)
+        self.budget.begin(self.most and self.request["ticks"].get(item.nodeid, self.most))
         yield
         self.budget.begin(None)
 
