@@ -1,18 +1,12 @@
 //! The verifier before scripted agents. All of them are judged by the program `verdicts`; here are some
 //! of each stage, and what the format refuses.
 
-use playpen::{
-    context::Context,
-    model::{ClientConfig, OpenAiClient},
-    prompt::Prompts,
-};
 use playpen_e2e::verdicts::{
     judge::Case,
+    machine::context,
     persona::{self, Found},
 };
-use playpen_image::{BuildOptions, ImageSpec};
-use playpen_runtime::{Engine, EngineConfig, Image};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
 /// One honest and one dishonest agent of each stage, the latter a trick that needs more than a look at
 /// the report.
@@ -103,7 +97,7 @@ fn what_is_wrong_with_a_persona_is_said_with_its_file_and_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verdicts_are_the_expected_ones() {
-    let ctx = context();
+    let ctx = context(None).unwrap();
     let found = ours();
     let mut wrong = vec![];
     let mut n_judged = 0;
@@ -118,18 +112,4 @@ async fn verdicts_are_the_expected_ones() {
     }
     assert_eq!(n_judged, NAMES.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-fn context() -> Context {
-    let environment = playpen::config::Environment::read();
-    let home = environment.home(None).unwrap();
-    let folder = environment.image.clone().unwrap_or_else(|| {
-        let options = BuildOptions::new(&home);
-        playpen_image::ensure(&ImageSpec::default(), &options, &playpen_image::Silent).unwrap()
-    });
-    let cache_dir = Some(home.join("compiled"));
-    let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() }).unwrap();
-    let image = Image::open(&engine, &folder).unwrap();
-    let model = OpenAiClient::new(ClientConfig::new("http://model.invalid", None)).unwrap();
-    Context { engine, image, model: Arc::new(model), prompts: Prompts::embedded() }
 }

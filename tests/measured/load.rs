@@ -1,14 +1,8 @@
 //! A verdict does not depend on what else the machine does: the same work gives the same record, byte for byte,
 //! with busy loops beside it.
 
-use playpen::{
-    context::Context,
-    model::{ClientConfig, OpenAiClient},
-    prompt::Prompts,
-};
-use playpen_e2e::verdicts::{judge::Case, persona};
-use playpen_image::{BuildOptions, ImageSpec};
-use playpen_runtime::{Engine, EngineConfig, Image};
+use playpen::context::Context;
+use playpen_e2e::verdicts::{judge::Case, machine::context, persona};
 use std::{
     path::Path,
     sync::{
@@ -70,7 +64,7 @@ fn the_same_work_gives_the_same_record_beside_busy_loops() {
     let _alone = alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let ctx = context();
+        let ctx = context(None).unwrap();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("personas");
         let personas = persona::read_all(&folder).unwrap().personas;
         let mut n_compared = 0;
@@ -92,18 +86,4 @@ fn the_same_work_gives_the_same_record_beside_busy_loops() {
 async fn record(case: &Case, ctx: &Context) -> String {
     let (record, more) = case.verify(ctx, 7, 2).await.unwrap();
     format!("{}\n{more:?}", serde_json::to_string_pretty(&record).unwrap())
-}
-
-fn context() -> Context {
-    let environment = playpen::config::Environment::read();
-    let home = environment.home(None).unwrap();
-    let folder = environment.image.clone().unwrap_or_else(|| {
-        let options = BuildOptions::new(&home);
-        playpen_image::ensure(&ImageSpec::default(), &options, &playpen_image::Silent).unwrap()
-    });
-    let cache_dir = Some(home.join("compiled"));
-    let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() }).unwrap();
-    let image = Image::open(&engine, &folder).unwrap();
-    let model = OpenAiClient::new(ClientConfig::new("http://model.invalid", None)).unwrap();
-    Context { engine, image, model: Arc::new(model), prompts: Prompts::embedded() }
 }

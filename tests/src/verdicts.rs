@@ -5,6 +5,7 @@
 //! the rules of its role. What it leaves goes through the verifier of the pipeline.
 
 pub mod judge;
+pub mod machine;
 pub mod persona;
 pub mod player;
 pub mod report;

@@ -9,19 +9,13 @@
 #![expect(clippy::print_stderr, reason = "as is its progress")]
 
 use clap::Parser;
-use playpen::{
-    config::Environment,
-    context::Context,
-    model::{ClientConfig, OpenAiClient},
-    prompt::Prompts,
-};
+use playpen::context::Context;
 use playpen_e2e::verdicts::{
     judge::{Case, Judgement},
+    machine::context,
     persona::{self, Persona},
     report::Report,
 };
-use playpen_image::{BuildOptions, ImageSpec};
-use playpen_runtime::{Engine, EngineConfig, Image};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::task::JoinSet;
 
@@ -81,7 +75,7 @@ async fn run(args: Args) -> anyhow::Result<bool> {
         args.filter.as_ref().is_none_or(|text| persona.name.contains(text.as_str()))
     };
     let mut waiting = found.personas.into_iter().filter(is_taken);
-    let ctx = Arc::new(context(&args)?);
+    let ctx = Arc::new(context(args.home.as_deref())?);
     let mut running = JoinSet::new();
     loop {
         while running.len() < args.jobs.max(1)
@@ -129,20 +123,4 @@ fn show(args: &Args, report: &mut Report, persona: &Persona, judgements: &[Judge
             );
         }
     }
-}
-
-/// Opens the image. The model of the context is never asked.
-fn context(args: &Args) -> anyhow::Result<Context> {
-    let environment = Environment::read();
-    let home = environment.home(args.home.as_deref())?;
-    let build = || {
-        let spec = ImageSpec::default();
-        playpen_image::ensure(&spec, &BuildOptions::new(&home), &playpen_image::Silent)
-    };
-    let folder = environment.image.clone().map_or_else(build, Ok)?;
-    let config = EngineConfig { cache_dir: Some(home.join("compiled")), ..EngineConfig::default() };
-    let engine = Engine::new(config)?;
-    let image = Image::open(&engine, &folder)?;
-    let model = OpenAiClient::new(ClientConfig::new("http://model.invalid", None))?;
-    Ok(Context { engine, image, model: Arc::new(model), prompts: Prompts::embedded() })
 }
