@@ -60,9 +60,11 @@ pub mod merge;
 mod observe;
 mod overlay;
 pub mod parse;
+mod program;
 mod record;
 mod scripts;
 mod solution;
+mod subject;
 mod suite;
 
 pub use baseline::Baseline;

@@ -12,6 +12,7 @@ use super::{
     observe::Observation,
     overlay::with_tests_of,
     record::{Kind, Verification, Verified},
+    subject::Subject,
 };
 use crate::agent::role::WritePolicy;
 
@@ -81,11 +82,10 @@ impl Verifier {
         candidate: &Tree,
     ) -> Result<(), CheckError> {
         let good = with_tests_of(claim.base, claim.pristine, &BTreeSet::new());
-        let all = Selection::All;
-        let (before, after) =
-            tokio::join!(self.observe(&good, &all), self.observe(candidate, &all));
+        let [good, bad] = [&good, candidate].map(|tree| Subject::new(tree, &Selection::All));
+        let (before, after) = tokio::join!(self.observe_subject(&good), self.observe_subject(&bad));
         let (mut before, mut after) = (before?, after?);
-        self.look_closer(record, (&good, &mut before), (candidate, &mut after)).await?;
+        self.look_closer(record, (&good, &mut before), (&bad, &mut after)).await?;
         record.see(&after);
         let passed = before.passing();
         let (failing, passing) = (after.failing(), after.passing());
@@ -109,14 +109,14 @@ impl Verifier {
     async fn look_closer(
         &self,
         record: &mut Verification,
-        (good, before): (&Tree, &mut Observation),
-        (bad, after): (&Tree, &mut Observation),
+        (good, before): (&Subject, &mut Observation),
+        (bad, after): (&Subject, &mut Observation),
     ) -> Result<(), CheckError> {
         let passed = before.passing();
         let mut ids: BTreeSet<String> = passed.intersection(&after.failing()).cloned().collect();
         if !record.unsteady.is_empty() {
             ids.extend(passed.intersection(&after.passing()).cloned());
-            self.more(bad, &Selection::All, after).await?;
+            self.more(bad, after).await?;
         }
         record.n_alone = ids.len();
         let (on_good, on_bad) =
@@ -143,7 +143,8 @@ impl Verifier {
                 Ok(data) => reverted.write(path, data, 0o644),
                 Err(_) => reverted.remove(path),
             };
-            let seen = self.repeats(&reverted, &Selection::All, 0..1).await?;
+            let reverted = Subject::new(&reverted, &Selection::All);
+            let seen = self.repeats(&reverted, 0..1).await?;
             let seen = super::observe::fold(seen);
             if seen.failing().is_superset(&record.fail_to_pass) {
                 unneeded.push(Reason::Unneeded { path: path.clone() });

@@ -5,6 +5,7 @@
 //! workspace can take their place; results come through the reporter's descriptor, which exists in
 //! no other process than this one.
 
+use bytes::Bytes;
 use playpen_runtime::{Exit, RunError, Sandbox, SandboxError, Tree};
 use std::{collections::BTreeSet, time::Duration};
 use thiserror::Error;
@@ -12,6 +13,7 @@ use thiserror::Error;
 use super::{
     gate::{Run, Verdict},
     parse::{self, TestFile},
+    program::Program,
 };
 use crate::{
     agent::{
@@ -23,12 +25,10 @@ use crate::{
 };
 
 /// Starts pytest as `python -m pytest` does, in an order that no file of the workspace can change.
-const START: &str = include_str!("start.py");
+const START: Program = Program { name: "start.py", source: include_str!("start.py") };
 
 /// Options of every run.
-const OPTIONS: [&str; 10] = [
-    "-p",
-    "playpen_report",
+const OPTIONS: [&str; 8] = [
     "-p",
     "no:cacheprovider",
     "-q",
@@ -143,6 +143,8 @@ pub struct Manner {
     pub only: Option<BTreeSet<String>>,
     /// The file of the controls. They always run, and do not count where orders are compared.
     pub controls: Option<String>,
+    /// Test files that are compiled already, as `codes.py` writes them; none if it is empty.
+    pub codes: Bytes,
 }
 
 impl Manner {
@@ -233,19 +235,17 @@ impl Checker<'_> {
         manner: &Manner,
     ) -> Result<Run, CheckError> {
         let sandbox = self.open(tree, manner.perturbation)?;
-        let program = python(manner.perturbation);
+        let python = python(manner.perturbation);
         let collect_only: &[&str] = if mode == Mode::Collect { &["--collect-only"] } else { &[] };
         let plain: &[&str] = if manner.has_plain_asserts { &["--assert=plain"] } else { &[] };
-        let mut outcome = sandbox
-            .command(&program)
-            .args(["-I", "-c", START])
+        let command = START.command(self.ctx, &sandbox, &python, &manner.codes).await?;
+        let mut outcome = command
             .arg(manner.plan())
             .args(OPTIONS)
             .args(plain.iter().chain(collect_only).copied())
             .args(selection.arguments())
             .cwd(WORKSPACE)
             .env(REPORT_FD_VARIABLE, REPORT_FD.to_string())
-            .collect(REPORT_FD)
             .limits(self.limits())
             .output()
             .await

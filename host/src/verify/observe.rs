@@ -1,5 +1,6 @@
 //! Repeats of one run, and what they agree on.
 
+use bytes::Bytes;
 use playpen_runtime::{LimitKind, Tree};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -14,6 +15,7 @@ use super::{
     canary::Canary,
     check::{CheckError, CheckLimits, Checker, Manner, Mode, Order, Selection},
     gate::{Reason, Run},
+    subject::Subject,
 };
 use crate::agent::{
     namespace::{Perturbation, has_other_hashes},
@@ -146,6 +148,8 @@ pub(super) struct Turn {
     pub(super) has_plain_asserts: bool,
     /// The tests that are run, if not all of the selection.
     pub(super) only: Option<BTreeSet<String>>,
+    /// Test files that are compiled already.
+    pub(super) codes: Bytes,
 }
 
 impl Turn {
@@ -163,7 +167,15 @@ impl Verifier {
     ///
     /// Fails if the host does.
     pub async fn observe(&self, tree: &Tree, what: &Selection) -> Result<Observation, CheckError> {
-        Ok(fold(self.repeats(tree, what, 0..self.n_repeats()).await?))
+        self.observe_subject(&Subject::new(tree, what)).await
+    }
+
+    /// Observes a subject, of which more is asked afterwards.
+    pub(super) async fn observe_subject(
+        &self,
+        subject: &Subject,
+    ) -> Result<Observation, CheckError> {
+        Ok(fold(self.repeats(subject, 0..self.n_repeats()).await?))
     }
 
     /// Observes the tests, runs them more often, and each by itself: what an observation misses because
@@ -177,10 +189,11 @@ impl Verifier {
         tree: &Tree,
         what: &Selection,
     ) -> Result<Observation, CheckError> {
-        let mut seen = self.observe(tree, what).await?;
+        let subject = Subject::new(tree, what);
+        let mut seen = self.observe_subject(&subject).await?;
         let ids = seen.outcomes().into_keys().collect();
-        self.more(tree, what, &mut seen).await?;
-        self.alone(tree, &ids, &mut seen).await?;
+        self.more(&subject, &mut seen).await?;
+        self.alone(&subject, &ids, &mut seen).await?;
         Ok(seen)
     }
 
@@ -192,24 +205,22 @@ impl Verifier {
     /// Makes the repeats with the numbers in `which`.
     pub(super) async fn repeats(
         &self,
-        tree: &Tree,
-        what: &Selection,
+        subject: &Subject,
         which: Range<u32>,
     ) -> Result<Vec<Repeat>, CheckError> {
-        let turns = which.map(|number| (what.clone(), Turn::number(number)));
-        self.side_by_side(tree, turns.collect()).await
+        let turns = which.map(|number| (subject.what.clone(), Turn::number(number)));
+        self.side_by_side(subject, turns.collect()).await
     }
 
     /// Makes further repeats, at other times and with other seeds. What differs is flaky.
     pub(super) async fn more(
         &self,
-        tree: &Tree,
-        what: &Selection,
+        subject: &Subject,
         seen: &mut Observation,
     ) -> Result<(), CheckError> {
         if seen.flaws.is_empty() {
             let first = self.n_repeats();
-            for repeat in self.repeats(tree, what, first..first + N_MORE).await? {
+            for repeat in self.repeats(subject, first..first + N_MORE).await? {
                 seen.compare(&repeat, None);
             }
         }
@@ -220,7 +231,7 @@ impl Verifier {
     /// it. What differs is flaky. Of very many tests, some share a process.
     pub(super) async fn alone(
         &self,
-        tree: &Tree,
+        subject: &Subject,
         ids: &BTreeSet<String>,
         seen: &mut Observation,
     ) -> Result<(), CheckError> {
@@ -237,7 +248,7 @@ impl Verifier {
             let only = Some(group.clone());
             (Selection::Paths(files.collect()), Turn { number, only, ..Turn::default() })
         });
-        let runs = self.side_by_side(tree, turns.collect()).await?;
+        let runs = self.side_by_side(subject, turns.collect()).await?;
         for (group, run) in groups.iter().zip(&runs) {
             seen.compare(run, Some(group));
         }
@@ -247,7 +258,7 @@ impl Verifier {
     /// Makes runs, some of them at once, and returns them in their order.
     async fn side_by_side(
         &self,
-        tree: &Tree,
+        subject: &Subject,
         turns: Vec<(Selection, Turn)>,
     ) -> Result<Vec<Repeat>, CheckError> {
         let mut left = turns.into_iter().enumerate();
@@ -257,8 +268,8 @@ impl Verifier {
             while running.len() < self.settings.n_jobs.max(1)
                 && let Some((idx, (what, turn))) = left.next()
             {
-                let (verifier, tree) = (self.clone(), tree.clone());
-                running.spawn(async move { (idx, verifier.repeat(&tree, &what, &turn).await) });
+                let (verifier, subject) = (self.clone(), subject.clone());
+                running.spawn(async move { (idx, verifier.turn(&subject, &what, turn).await) });
             }
             match running.join_next().await {
                 None => return Ok(done.into_values().collect()),
@@ -268,6 +279,19 @@ impl Verifier {
                 Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             }
         }
+    }
+
+    /// Makes one run of a subject. All but the plainest take the compiled test files.
+    async fn turn(
+        &self,
+        subject: &Subject,
+        what: &Selection,
+        mut turn: Turn,
+    ) -> Result<Repeat, CheckError> {
+        if turn.number > 0 {
+            turn.codes = subject.codes(self).await?;
+        }
+        self.repeat(&subject.tree, what, &turn).await
     }
 
     /// Makes one run. If time runs out, which may be the machine's fault, it is tried once more.
@@ -308,8 +332,8 @@ impl Verifier {
                 clock_ahead: clock_ahead(number, drawn),
             },
         };
-        let Turn { is_disguised, has_plain_asserts, only, .. } = turn.clone();
-        Manner { order, perturbation, is_disguised, has_plain_asserts, only, controls: None }
+        let Turn { is_disguised, has_plain_asserts, only, codes, .. } = turn.clone();
+        Manner { order, perturbation, is_disguised, has_plain_asserts, only, codes, controls: None }
     }
 }
 

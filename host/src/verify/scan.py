@@ -1,11 +1,12 @@
 """Reads source files for what could tamper with a test run, without running them.
 
-One JSON object on stdin: {"files": {PATH: SOURCE BEFORE, or null}}; one JSON object a finding to descriptor 62. What
+One JSON object on stdin: {"files": {PATH: SOURCE BEFORE, or null}, "tests": [PATH]}; one JSON object a finding to descriptor 62. What
 was in the file before is no finding. A finding is `hard` if no honest program has a use for it, `soft` if it calls
 for more runs that look for tampering, `unsteady` if it calls for more repeats (`unsteady.py`, which stands before this text).
 """
 import ast
 import collections
+import importlib
 import json
 import os
 import re
@@ -108,10 +109,20 @@ class Scan:
         if not isinstance(node, ast.Call) or not node.args:
             return
         called = self.dotted(node.func) or ""
-        if called.split(".")[-1] in {"setattr", "delattr", "object", "__setattr__"} and self.is_pytest(node.args[0]):
-            self.add(node, "changes how pytest works", "hard")
+        if called.split(".")[-1] in {"setattr", "delattr", "object", "__setattr__"}:
+            if self.is_pytest(node.args[0]):
+                self.add(node, "changes how pytest works", "hard")
+            elif self.is_of_library(node.args[0]):
+                self.add(node, f"changes {self.dotted(node.args[0])}")
         if called.endswith("patch") and NAMES_PYTEST.match(text_of(node.args[0]) or ""):
             self.add(node, "changes how pytest works", "hard")
+
+    def is_of_library(self, node):
+        """Whether an expression names a module of the standard library, or something in one."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        name = self.aliases.get(node.id) if isinstance(node, ast.Name) else None
+        return bool(name) and name.split(".")[0] in sys.stdlib_module_names
 
     def look_at_target(self, target):
         if isinstance(target, (ast.Tuple, ast.List)):
@@ -121,6 +132,8 @@ class Scan:
             self.add(target, "changes how pytest works", "hard")
         elif isinstance(target, ast.Attribute) and self.dotted(target) == "builtins.AssertionError":
             self.add(target, "replaces the exception of assertions", "hard")
+        elif isinstance(target, ast.Attribute) and self.is_of_library(target.value):
+            self.add(target, f"changes {self.dotted(target)}")
         elif isinstance(target, ast.Subscript):
             name = self.dotted(target)
             if self.dotted(target.value) == "sys.modules" and name and name.split(".")[0] in PYTEST:
@@ -173,7 +186,7 @@ class Scan:
                 continue
             if "sys.modules" in asks and NAMES_PYTEST.search(text) or asks & STACK and NAMES_TESTS.search(text):
                 where = node
-            elif re.match(r"PYTEST_(CURRENT_TEST|VERSION|ADDOPTS|XDIST)", text):
+            elif re.match(r"PYTEST_(CURRENT_TEST|VERSION|XDIST)", text):
                 where = node
             if where is not None:
                 self.add(where, "asks whether tests are run", "hard")
@@ -197,6 +210,43 @@ def findings(source, path):
         return []
 
 
+def shadowed(path, tests):
+    """The module of the standard library that a new file takes the place of, if tests mean that one.
+
+    A project may have a module of such a name. Then tests ask it for something that the library's does not have.
+    """
+    parts = path.removeprefix("src/").removesuffix(".py").split("/")
+    is_importable = len(parts) == 1 or parts[1:] == ["__init__"]
+    name = parts[0]
+    if not is_importable or name not in sys.stdlib_module_names:
+        return None
+    asked = set().union(*(names_asked(test, name) for test in tests))
+    try:
+        known = set(dir(importlib.import_module(name)))
+    except Exception:
+        return None
+    return name if asked and asked <= known else None
+
+
+def names_asked(path, module):
+    """What a file takes from a module."""
+    try:
+        with open(path, "rb") as file:
+            nodes = list(ast.walk(ast.parse(file.read())))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names, asked = set(), set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names.update(a.asname or a.name for a in node.names if a.name == module)
+        elif isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
+            asked.update(a.name for a in node.names)
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+            asked.add(node.attr)
+    return asked
+
+
 def write(value):
     data = json.dumps(value).encode() + b"\n"
     while data:
@@ -214,7 +264,12 @@ def syntax_error(source, path):
 
 
 def main():
-    for path, before in json.load(sys.stdin)["files"].items():
+    request = json.load(sys.stdin)
+    for path, before in request["files"].items():
+        module = shadowed(path, request["tests"]) if before is None else None
+        if module:
+            what = f"takes the place of `{module}` of the standard library"
+            write({"path": path, "line": 1, "what": what, "kind": "hard"})
         with open(path, "rb") as file:
             source = file.read()
         error = syntax_error(source, path)

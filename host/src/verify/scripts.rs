@@ -4,23 +4,29 @@
 //! imported; they write to a descriptor.
 
 use bytes::Bytes;
-use playpen_runtime::Tree;
+use playpen_runtime::{EntryKind, Tree};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Verifier, check::CheckError, gate::Reason, parse::is_python};
+use super::{Verifier, check::CheckError, gate::Reason, parse::is_python, program::Program};
 use crate::agent::{
     exit,
-    namespace::Perturbation,
+    namespace::{Perturbation, python},
     report::REPORT_FD,
     role::{WORKSPACE, is_of_tests},
 };
 
 /// The script that looks for tampering.
-const SCAN: &str = concat!(include_str!("unsteady.py"), include_str!("scan.py"));
+const SCAN: Program = Program {
+    name: "scan.py",
+    source: concat!(include_str!("unsteady.py"), include_str!("scan.py")),
+};
 
 /// The script that rewrites tests.
-const TWIN: &str = include_str!("twin.py");
+const TWIN: Program = Program { name: "twin.py", source: include_str!("twin.py") };
+
+/// The script that compiles tests.
+const CODES: Program = Program { name: "codes.py", source: include_str!("codes.py") };
 
 /// Something in a changed file that an honest program may have, and that calls for more runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,7 +89,10 @@ impl Verifier {
         if files.is_empty() {
             return Ok(Scanned::default());
         }
-        let request = serde_json::json!({ "files": files });
+        let tests = tree.walk().into_iter().filter(|entry| entry.kind == EntryKind::File);
+        let tests =
+            tests.map(|entry| entry.path).filter(|path| is_python(path) && is_of_tests(path));
+        let request = serde_json::json!({ "files": files, "tests": tests.collect::<Vec<_>>() });
         let mut scanned = Scanned::default();
         let mut is_done = false;
         let lines = match self.script::<ScanLine>(SCAN, tree, &request).await? {
@@ -141,22 +150,49 @@ impl Verifier {
         Ok(rewritten)
     }
 
+    /// Compiles the test files at `paths` as pytest does. What does not compile is left out, and so is everything
+    /// where the files stop the script.
+    pub(super) async fn codes(&self, tree: &Tree, paths: &[String]) -> Result<Bytes, CheckError> {
+        if paths.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let request = serde_json::json!({ "root": WORKSPACE, "files": paths });
+        Ok(self.output(CODES, tree, &request).await?.unwrap_or_default())
+    }
+
     /// Runs a script on the files of `tree`, and reads the lines that it writes; or says what the
     /// files did to it.
     async fn script<T: DeserializeOwned>(
         &self,
-        script: &str,
+        program: Program,
         tree: &Tree,
         request: &serde_json::Value,
     ) -> Result<Result<Vec<T>, String>, CheckError> {
+        let lines = match self.output(program, tree, request).await? {
+            Ok(lines) => lines,
+            Err(how) => return Ok(Err(how)),
+        };
+        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines
+            .map(|line| serde_json::from_slice(line).map_err(|error| broken(&error.to_string())))
+            .collect::<Result<Vec<T>, CheckError>>()
+            .map(Ok)
+    }
+
+    /// Runs a script on the files of `tree`, and returns what it writes; or says what the files did to it.
+    async fn output(
+        &self,
+        program: Program,
+        tree: &Tree,
+        request: &serde_json::Value,
+    ) -> Result<Result<Bytes, String>, CheckError> {
         let checker = self.checker();
         let sandbox = checker.open(tree, Perturbation::default())?;
-        let mut outcome = sandbox
-            .command("python")
-            .args(["-I", "-c", script])
+        let python = python(Perturbation::default());
+        let command = program.command(&self.ctx, &sandbox, &python, &[]).await?;
+        let mut outcome = command
             .cwd(WORKSPACE)
             .stdin(Bytes::from(request.to_string()))
-            .collect(REPORT_FD)
             .limits(checker.limits())
             .output()
             .await
@@ -167,12 +203,7 @@ impl Verifier {
             let how = exit::describe(outcome.exit).unwrap_or(last);
             return Ok(Err(format!("ended while its files were read: {how}")));
         }
-        let lines = outcome.collected.remove(&REPORT_FD).unwrap_or_default();
-        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines
-            .map(|line| serde_json::from_slice(line).map_err(|error| broken(&error.to_string())))
-            .collect::<Result<Vec<T>, CheckError>>()
-            .map(Ok)
+        Ok(Ok(outcome.collected.remove(&REPORT_FD).unwrap_or_default()))
     }
 }
 

@@ -14,11 +14,12 @@ use super::{
     overlay::with_tests_of,
     record::{Kind, Verification, Verified},
     scripts::{Rewriting, Rewritten, Suspicion},
+    subject::Subject,
 };
 use crate::agent::{report::TestOutcome, role::WritePolicy};
 
-/// Contradictions that are tried where something is suspicious.
-const MAX_ROUNDS: u64 = 4;
+/// Contradictions that are tried where something is suspicious: of up to three expectations of each test, both sides.
+const MAX_ROUNDS: u64 = 6;
 
 /// What a solution should bring about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,17 +71,17 @@ impl Verifier {
         let handed_in = if merged.is_empty() { vec![Reason::NothingHandedIn] } else { vec![] };
         if record.gate(Gate::HandedIn, handed_in) {
             // What is found in the source decides before what the runs say; it costs less to begin with both.
-            let what = claim.wanted.selection(&candidate);
+            let subject = Subject::new(&candidate, &claim.wanted.selection(&candidate));
             let (scanned, first) = tokio::join!(
                 self.scan(claim.base, &candidate, &merged.written, false),
-                Box::pin(self.begin_runs(&candidate, &what, claim.wanted))
+                Box::pin(self.begin_runs(&subject, claim.wanted))
             );
             let (scanned, first) = (scanned?, first?);
             watch.lap("scan and first repeats");
             record.suspicions = scanned.suspicions;
             record.unsteady = scanned.unsteady;
             if record.gate(Gate::Tampering, scanned.evidence) {
-                Box::pin(self.judge(&mut record, &candidate, claim.wanted, first, &mut watch))
+                Box::pin(self.judge(&mut record, &subject, claim.wanted, first, &mut watch))
                     .await?;
             }
         }
@@ -91,16 +92,12 @@ impl Verifier {
     /// Makes the first runs, and contradicts the tests.
     ///
     /// Two repeats tell flaky tests from wrong ones; what both refuse needs no third.
-    async fn begin_runs(
-        &self,
-        candidate: &Tree,
-        what: &Selection,
-        wanted: &Wanted,
-    ) -> Result<First, CheckError> {
+    async fn begin_runs(&self, subject: &Subject, wanted: &Wanted) -> Result<First, CheckError> {
+        let candidate = &subject.tree;
         let number = self.draw("contradiction", candidate) >> 1;
         let own = wanted.fail_to_pass.all();
         let (repeats, twin) = tokio::join!(
-            self.repeats(candidate, what, 0..self.n_repeats().min(2)),
+            self.repeats(subject, 0..self.n_repeats().min(2)),
             self.rewrite(candidate, &own, Rewriting::Contradicted, number)
         );
         Ok(First { repeats: repeats?, twin: twin? })
@@ -110,12 +107,12 @@ impl Verifier {
     async fn judge(
         &self,
         record: &mut Verification,
-        candidate: &Tree,
+        subject: &Subject,
         wanted: &Wanted,
         first: First,
         watch: &mut Stopwatch,
     ) -> Result<(), CheckError> {
-        let what = wanted.selection(candidate);
+        let candidate = &subject.tree;
         let First { mut repeats, twin } = first;
         let n_first = self.n_repeats().min(2);
         let early = fold(repeats.clone());
@@ -125,7 +122,7 @@ impl Verifier {
         }
         let passing = early.passing();
         let (rest, contradicted) = tokio::join!(
-            self.repeats(candidate, &what, n_first..self.n_repeats()),
+            self.repeats(subject, n_first..self.n_repeats()),
             self.contradict(candidate, &passing, wanted, twin, &record.suspicions)
         );
         repeats.extend(rest?);
@@ -136,8 +133,8 @@ impl Verifier {
             let ids: BTreeSet<String> =
                 seen.passing().into_iter().filter(|id| wanted.is_claimed(id)).collect();
             record.n_alone = ids.len();
-            self.more(candidate, &what, &mut seen).await?;
-            self.alone(candidate, &ids, &mut seen).await?;
+            self.more(subject, &mut seen).await?;
+            self.alone(subject, &ids, &mut seen).await?;
             watch.lap("more repeats, and tests alone");
         }
         if !close(record, &seen, wanted) {
@@ -145,7 +142,7 @@ impl Verifier {
         }
         record.n_contradicted = n_contradicted;
         if record.gate(Gate::Contradiction, contradicted) && !record.suspicions.is_empty() {
-            let needy = self.disguise(candidate, &what, &passing).await?;
+            let needy = self.disguise(candidate, &subject.what, &passing).await?;
             watch.lap("disguise");
             record.gate(Gate::Disguise, needy);
         }

@@ -1,4 +1,4 @@
-"""Runs pytest for a check: python -I -c THIS PLAN [OPTION]...
+"""Runs pytest for a check: arguments PLAN [OPTION]..., and in `data` what `codes.py` wrote, or nothing.
 
 PLAN is JSON: {"root": "/workspace", "order": null | "reversed" | a number, "disguised": false,
 "only": null | [ID], "controls": null | FILE}. pytest and the reporter are imported before the workspace is on the path, so no
@@ -7,22 +7,28 @@ file of it can take their place.
 import builtins
 import functools
 import gc
+import importlib.util
 import json
+import marshal
 import os
 import random
 import sys
 
 import pytest
-import playpen_report  # noqa: F401
+import playpen_report
 
 
 class Brief:
     """Says in one line how a test failed: what the verifier reads, at a small part of the cost of a traceback."""
 
     def pytest_configure(self, config):
-        from _pytest.unraisableexception import gc_collect_iterations_key
+        # Nobody waits for what is found after the last test, and looking for it five times takes as long as many
+        # tests. pytest keeps the number under a key that it has no public name for; without it, it looks.
+        from _pytest import unraisableexception
 
-        config.stash[gc_collect_iterations_key] = 0  # nobody waits for what is found after the last test
+        key = getattr(unraisableexception, "gc_collect_iterations_key", None)
+        if key is not None:
+            config.stash[key] = 0
 
     def pytest_itemcollected(self, item):
         item.repr_failure = functools.partial(self.represent, item.repr_failure)
@@ -119,14 +125,38 @@ class Disguise:
             self.hide()
 
 
+def use_codes(codes):
+    """Takes the code of test files from `codes`, if their text is what was compiled.
+
+    There is no public way to hand pytest rewritten code but files in `__pycache__/`, which a test could see. Where a
+    version of pytest has no such function, or asks for another rewriting, it compiles the files itself.
+    """
+    from _pytest.assertion import rewrite
+
+    original = getattr(rewrite, "_rewrite_test", None)
+
+    def rewritten(file, config):
+        text_hash, code = codes.get(str(file), (None, None))
+        is_known = code is not None and not config.getini("enable_assertion_pass_hook")
+        if is_known and importlib.util.source_hash(file.read_bytes()) == text_hash:
+            return text_hash, marshal.loads(code)
+        return original(file, config)
+
+    if original is not None:
+        rewrite._rewrite_test = rewritten
+
+
 plan, options = json.loads(sys.argv[1]), sys.argv[2:]
-plugins = [Brief()]
+plugins = [playpen_report, Brief()]  # by name it would be imported again, for which pytest has a warning
 if plan["only"] is not None:
     plugins.append(Only(plan["only"], plan["controls"]))
 if plan["order"] is not None:
     plugins.append(Order(plan["order"], plan["controls"]))
 if plan["disguised"]:
     plugins.append(Disguise())
+if data:
+    use_codes(marshal.loads(data))
+del data, program
 sys.argv[:] = [pytest.__file__.replace("__init__", "__main__"), *options]
 sys.path.insert(0, plan["root"])
 gc.freeze()  # what was imported before the tests stays

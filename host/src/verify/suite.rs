@@ -13,6 +13,7 @@ use super::{
     overlay::without_history,
     parse::{Names, TestFile},
     record::{Kind, Verification, Verified},
+    subject::Subject,
 };
 use crate::agent::{report::TestOutcome, role::WritePolicy};
 
@@ -108,12 +109,13 @@ impl Verifier {
         if !record.add(verdict) {
             return Ok(());
         }
-        let mut seen = self.observe(candidate, &Selection::All).await?;
+        let subject = Subject::new(candidate, &Selection::All);
+        let mut seen = self.observe_subject(&subject).await?;
         if !record.unsteady.is_empty() && seen.flaky.is_empty() {
             let ids = seen.failing();
             record.n_alone = ids.len();
-            self.more(candidate, &Selection::All, &mut seen).await?;
-            self.alone(candidate, &ids, &mut seen).await?;
+            self.more(&subject, &mut seen).await?;
+            self.alone(&subject, &ids, &mut seen).await?;
         }
         record.see(&seen);
         record.add(fail_before(&seen, &record.frozen.clone(), claim.earlier));
@@ -140,16 +142,17 @@ impl Verifier {
         let buggy = without_history(&merged.tree);
         let good = merge(claim.base, claim.result, claim.policy).onto(&without_history(fixed));
         let what = Selection::Paths(paths.clone());
-        let (before, after) = tokio::join!(self.observe(&buggy, &what), self.observe(&good, &what));
+        let [bad, well] = [&buggy, &good].map(|tree| Subject::new(tree, &what));
+        let (before, after) = tokio::join!(self.observe_subject(&bad), self.observe_subject(&well));
         let (mut before, mut after) = (before?, after?);
         let ids: BTreeSet<String> = before.failing();
         record.n_alone = ids.len();
         if !record.unsteady.is_empty() {
-            self.more(&buggy, &what, &mut before).await?;
-            self.more(&good, &what, &mut after).await?;
+            self.more(&bad, &mut before).await?;
+            self.more(&well, &mut after).await?;
         }
-        self.alone(&buggy, &ids, &mut before).await?;
-        self.alone(&good, &ids, &mut after).await?;
+        self.alone(&bad, &ids, &mut before).await?;
+        self.alone(&well, &ids, &mut after).await?;
         record.see(&after);
         if !record.gate(Gate::Collect, uncollected(&before)) {
             return Ok(());

@@ -20,13 +20,15 @@ OPPOSITES = [
 ]
 OPPOSITE = dict(OPPOSITES) | {b: a for a, b in OPPOSITES}
 EQUALITIES = {"assertEqual", "assertListEqual", "assertDictEqual", "assertTupleEqual", "assertSetEqual", "assertMultiLineEqual"}
+COMPARISONS = {"isclose", "allclose"}
 HARMLESS = {"pytest", "mock", "patch", "parametrize", "mark", "unittest", "given", "settings", "example", "staticmethod"}
 
 
 class File:
     """A source text and the changes to be made in it."""
 
-    def __init__(self, source):
+    def __init__(self, source, tree):
+        self.tree = tree
         self.lines = source.splitlines(keepends=True)
         self.starts = [0]
         for line in self.lines:
@@ -190,12 +192,15 @@ def is_simple_value(node):
     return literal(node)[0] or isinstance(node, ast.Name)
 
 
-def sites(file, function, salt):
-    """The expectations that are checked whenever the test comes to its end: those by value, then the others."""
+def sites(file, function, salt, is_odd):
+    """The expectations that are checked whenever the test comes to its end: those by value, then the others.
+
+    What is computed can be an object that is equal to everything on either side: odd rounds change the other one.
+    """
     by_value, by_opposite = [], []
     for statement in function.body:
         if isinstance(statement, ast.Assert):
-            site = assert_site(file, function, statement.test, salt)
+            site = assert_site(file, function, statement.test, salt, is_odd)
         elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             site = call_site(file, function, statement.value, salt)
         else:
@@ -205,15 +210,55 @@ def sites(file, function, salt):
     return by_value or by_opposite
 
 
-def assert_site(file, function, test, salt):
+def assert_site(file, function, test, salt, is_odd):
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         left, right = test.left, test.comparators[0]
         if isinstance(test.ops[0], ast.Eq) and not constructs(function, left) and not constructs(function, right):
             node = right if is_simple_value(right) or not is_simple_value(left) else left
+            computed = left if node is right else right
+            if is_odd and not literal(node)[0] and is_of_test(file, function, node):
+                return True, lambda: file.replace(computed, f"({file.text(computed)}, {salt!r})")
             return True, lambda: change_expected(file, function, node, salt)
+        if isinstance(test.ops[0], (ast.Lt, ast.LtE)):
+            operand = distant(function, left)
+            if operand is not None:
+                return True, lambda: file.replace(operand, f"(({file.text(operand)}) + {OFFSET})")
         if isinstance(test.ops[0], ast.Is) and isinstance(right, ast.Constant) and right.value in (True, False, None):
             return True, lambda: file.replace(right, repr(right.value is not True))
+    if called_name(test) in COMPARISONS and len(test.args) > 1 and not any(constructs(function, a) for a in test.args[:2]):
+        expected = test.args[0] if literal(test.args[0])[0] else test.args[1]
+        return True, lambda: file.replace(expected, f"(({file.text(expected)}) + {OFFSET})")
     return False, lambda: file.replace(test, f"not ({file.text(test)})")
+
+
+def is_of_test(file, function, node):
+    """Whether an expectation is computed, or named by the test file itself. What is imported may be a pattern."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return True
+    arguments = {a.arg for a in [*function.args.args, *function.args.kwonlyargs]}
+    stores = (n.id for n in ast.walk(file.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return node.id in arguments or node.id in stores
+
+
+def distant(function, node):
+    """The expected one of two numbers whose distance is taken: `abs(a - b)`."""
+    name = called_name(node)
+    if name not in {"abs", "fabs"} or len(node.args) != 1:
+        return None
+    distance = node.args[0]
+    if not isinstance(distance, ast.BinOp) or not isinstance(distance.op, ast.Sub):
+        return None
+    if constructs(function, distance.left) or constructs(function, distance.right):
+        return None
+    return distance.left if literal(distance.left)[0] else distance.right
+
+
+def called_name(node):
+    if not isinstance(node, ast.Call):
+        return None
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
 
 
 def constructs(function, node):
@@ -252,9 +297,9 @@ def call_site(file, function, call, salt):
 
 def contradict(file, function, salt, number):
     refuse = f"raise AssertionError({salt!r})"
-    found = sites(file, function, salt)
+    found = sites(file, function, salt, number % 2 == 1)
     if found:
-        found[number % len(found)]()
+        found[number // 2 % len(found)]()
     else:
         file.append(function.body, refuse)
     for node in own_nodes(function):
@@ -263,8 +308,36 @@ def contradict(file, function, salt, number):
 
 
 def respell(file, function, salt):
-    """Adds a statement at the end, so that no line that is there changes or moves within the test."""
+    """Adds a statement at the end, so that no line that is there changes or moves within the test.
+
+    Expected values that the module keeps under a name are written out, so that changing them there changes nothing.
+    """
     file.append(function.body, f"_{salt} = 0")
+    for statement in function.body:
+        test = statement.test if isinstance(statement, ast.Assert) else None
+        if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq):
+            continue
+        for side in (test.left, test.comparators[0]):
+            value = constant(file, side.id) if isinstance(side, ast.Name) else None
+            if value is not None and value.lineno == value.end_lineno:
+                file.replace(side, file.text(value))
+
+
+def constant(file, name):
+    """The literal that a name of the module stands for, if it is never anything else."""
+    values = []
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load):
+            values.append(node)
+        is_changed = isinstance(node, (ast.Attribute, ast.Subscript)) and getattr(node.value, "id", None) == name
+        if is_changed and (isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load)):
+            return None
+        if isinstance(node, ast.arg) and node.arg == name:
+            return None
+    for statement in file.tree.body:
+        if isinstance(statement, ast.Assign) and statement.targets == values and literal(statement.value)[0]:
+            return statement.value
+    return None
 
 
 def rewrite(path, request):
@@ -272,7 +345,7 @@ def rewrite(path, request):
         data = opened.read()
     source = data.decode("utf-8-sig")
     tree = ast.parse(source, path)
-    file, functions = File(source), []
+    file, functions = File(source, tree), []
     for name, function in tests_of(tree.body):
         if not is_plain(function):
             continue
