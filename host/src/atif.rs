@@ -18,6 +18,7 @@ mod builder;
 mod tests;
 mod validate;
 
+pub(crate) use builder::RAW_ARGUMENTS;
 pub use builder::TrajectoryBuilder;
 pub use validate::{InvalidTrajectory, Violation};
 

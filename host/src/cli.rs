@@ -35,6 +35,7 @@ mod image;
 mod mock_model;
 mod policy;
 mod propose;
+mod replay;
 mod rollout;
 mod run;
 mod snapshot;
@@ -112,7 +113,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Snapshot(snapshot::SnapshotArgs),
     Fork(fork::ForkArgs),
-    Replay(run::ReplayArgs),
+    Replay(replay::ReplayArgs),
     Policy(policy::PolicyArgs),
     Propose(propose::ProposeArgs),
     Rollout(rollout::RolloutArgs),
@@ -246,7 +247,7 @@ async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status>
         Command::Audit(args) => audit::run(session, &args),
         Command::Snapshot(args) => snapshot::run(session, &args),
         Command::Fork(args) => fork::run(session, &args),
-        Command::Replay(args) => run::replay(session, &args).await,
+        Command::Replay(args) => replay::run(session, &args).await,
         Command::Policy(args) => policy::run(session, &args).await,
         Command::Propose(args) => propose::run(session, &args).await,
         Command::Rollout(args) => rollout::run(session, &args).await,

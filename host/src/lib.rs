@@ -15,6 +15,7 @@
 
 pub mod agent;
 pub mod atif;
+pub mod attempt;
 pub mod audit;
 pub mod bench;
 pub mod cli;

@@ -20,19 +20,24 @@ use std::{
 use thiserror::Error;
 
 mod attempt;
+mod given;
 mod patch;
+mod start;
 mod trees;
 mod verification;
 mod write;
 
 pub(crate) use attempt::micros;
 pub use attempt::{AttemptAudit, AttemptRecord};
+pub use given::{StoredAttempt, StoredBudget, Worked, digest_of, find_attempts, read_attempt};
 pub use patch::unified_diff;
 pub use trees::{TreeId, TreeStore};
+use verification::find_files;
 pub use verification::{
-    LoadedClaim, StoredClaim, StoredVerification, VERIFICATION_FILE, find_verifications,
-    read_verification, store_of,
+    LoadedClaim, StoredClaim, StoredPolicy, StoredVerification, VERIFICATION_FILE,
+    find_verifications, read_verification, store_of,
 };
+use write::read_json;
 pub use write::{json_line, write_file, write_json};
 
 /// The version of the layout. A reader refuses a run of a later one.

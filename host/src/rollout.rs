@@ -29,7 +29,7 @@ use crate::{
     mutation::MutationConfig,
     progress::{Progress, ProgressSink},
     project::{Task, TaskGraph, TaskNumber},
-    record::{FORMAT_VERSION, RunRecord},
+    record::{FORMAT_VERSION, RunRecord, StoredBudget},
     verify::{
         FrozenTests, Observation, Selection, VerifySettings, gate, gate::Reason, parse,
         with_tests_of,
@@ -253,8 +253,8 @@ impl Work<'_> {
             temperature: self.config.temperature,
             max_tokens: self.config.max_tokens,
             seed: self.config.seed,
-            test_writer: BudgetInfo::new(&self.config.test_writer),
-            implementer: BudgetInfo::new(&self.config.implementer),
+            test_writer: (&self.config.test_writer).into(),
+            implementer: (&self.config.implementer).into(),
             max_test_attempts: self.config.max_test_attempts,
             max_implementation_attempts: self.config.max_implementation_attempts,
             verify: VerifyInfo::new(self.config.verify),
@@ -320,35 +320,13 @@ struct RunInfo<'a> {
     temperature: Option<f64>,
     max_tokens: Option<u32>,
     seed: Option<u64>,
-    test_writer: BudgetInfo,
-    implementer: BudgetInfo,
+    test_writer: StoredBudget,
+    implementer: StoredBudget,
     max_test_attempts: u32,
     max_implementation_attempts: u32,
     verify: VerifyInfo,
     mutation: Option<MutationInfo>,
     tasks: Vec<String>,
-}
-
-/// A budget as `run.json` holds it.
-#[derive(Debug, Serialize)]
-struct BudgetInfo {
-    steps: u32,
-    tokens: u64,
-    wall_s: u64,
-    tool_wall_s: u64,
-    observation_chars: usize,
-}
-
-impl BudgetInfo {
-    fn new(budget: &AgentBudget) -> BudgetInfo {
-        BudgetInfo {
-            steps: budget.steps,
-            tokens: budget.tokens,
-            wall_s: budget.wall.as_secs(),
-            tool_wall_s: budget.tool_wall.as_secs(),
-            observation_chars: budget.observation_chars,
-        }
-    }
 }
 
 /// The settings of the verifier as `run.json` holds them.

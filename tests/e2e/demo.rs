@@ -23,6 +23,8 @@ fn the_demo_solves_its_project_and_its_trajectories_repeat() {
     let project = folder.join("first");
     assert!(n_files(&project, "trajectory.json") >= 12, "too few trajectories in {project:?}");
 
+    check_replay(&folder.join("first/runs/demo"));
+
     demo(folder.path(), "second");
     let (first, second) = (records(&project), records(&folder.join("second")));
     assert_eq!(first.len(), second.len());
@@ -42,6 +44,33 @@ fn demo(folder: &Path, output: &str) -> Value {
     let last = last.unwrap();
     assert_eq!(last["event"], "report");
     last["report"].clone()
+}
+
+/// Every attempt comes to the same events and files again without its model, and a record that was changed is
+/// noticed.
+fn check_replay(run: &Path) {
+    let replay = |folder: &Path| {
+        let ended = crate::playpen(["replay", "--json"]).args([folder]).deadline(DEADLINE).run();
+        let read = |line: &str| serde_json::from_str::<Value>(line).unwrap()["again"].clone();
+        (ended.code, ended.out().lines().map(read).collect::<Vec<Value>>())
+    };
+    let (code, again) = replay(run);
+    let differing: Vec<&Value> = again.iter().filter(|again| again["same"] != true).collect();
+    assert_eq!((code, &differing[..]), (0, &[][..]));
+    assert_eq!(again.len(), n_files(run, "trajectory.json"));
+    assert!(again.iter().all(|again| again["n_events"].as_u64().unwrap() > 10), "{again:#?}");
+
+    let attempt = run.join("tasks/1.1.1/implementer-1");
+    let path = attempt.join("audit.jsonl");
+    let text = fs_err::read_to_string(&path).unwrap();
+    fs_err::write(&path, text.replacen("/workspace/tests", "/workspace/tasks", 1)).unwrap();
+    let (code, again) = replay(&attempt);
+    assert_eq!(code, 1);
+    assert!(
+        again[0]["differences"][0]["what"].as_str().unwrap().starts_with("event "),
+        "{again:?}"
+    );
+    fs_err::write(&path, text).unwrap();
 }
 
 /// The project is real work: dependent tasks, a refused attempt, refused accesses.
@@ -172,6 +201,7 @@ fn records(folder: &Path) -> Vec<(String, String)> {
         "mutation.json",
         "patch.diff",
         "task.json",
+        "attempt.json",
     ];
     let files = entries.filter(|entry| kept.iter().any(|name| entry.file_name() == *name));
     let record = |path: &Path| {

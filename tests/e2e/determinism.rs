@@ -3,7 +3,7 @@
 use crate::{folder, playpen};
 use playpen_e2e::folder::Folder;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs::Permissions, os::unix::fs::PermissionsExt as _};
 
 const TESTS: &str = r#"
 import os, random, subprocess, sys, tempfile, threading, time, uuid
@@ -77,6 +77,44 @@ fn repeat(n: usize) {
 #[test]
 fn a_pytest_run_is_the_same_run_each_time() {
     repeat(4);
+}
+
+/// What the run above does to the project and to `/tmp`, on every machine and with every build of the same guests:
+/// number and hash of the events there without what numbers them, and the hash of the files that it leaves.
+const PUBLISHED: &str = include_str!("determinism.txt");
+
+#[test]
+fn a_pytest_run_is_the_same_run_on_every_machine() {
+    let folder = project();
+    for name in ["test_all.py", "src/a.py", "src", ""] {
+        let mode = if name.ends_with(".py") { 0o644 } else { 0o755 };
+        fs_err::set_permissions(folder.join(name), Permissions::from_mode(mode)).unwrap();
+    }
+    let audit = tempfile::NamedTempFile::new().unwrap();
+    let path = audit.path().to_str().unwrap();
+    let flags = ["run", "--quiet", "--deterministic", "7", "--audit", path, "--"];
+    let ended = folder.playpen(flags).args(PYTEST).run();
+    assert!(ended.out().contains("8 passed"), "{ended:?}");
+
+    let text = fs_err::read_to_string(path).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let end = &lines.last().unwrap()["end"]["trees"]["/workspace"];
+    let is_of_project = |event: &&Value| {
+        let path = event["resolved"].as_str().unwrap_or_default();
+        ["/workspace/", "/tmp/"].iter().any(|folder| path.starts_with(folder))
+    };
+    let events: Vec<&Value> = lines.iter().filter(is_of_project).collect();
+    let mut hasher = blake3::Hasher::new();
+    for event in &events {
+        let fields = ["argv0", "op", "resolved", "kind", "created", "decision", "errno"];
+        let counts = ["bytes_read", "bytes_written", "hash_before", "hash_after"];
+        for field in fields.iter().chain(&counts) {
+            hasher.update(event[field].to_string().as_bytes()).update(b" ");
+        }
+    }
+    let (n, hash) = (events.len(), hasher.finalize());
+    let found = format!("{n} events {hash}\ntree {}\n", end.as_str().unwrap());
+    assert_eq!(found, PUBLISHED, "if the guests changed on purpose, `determinism.txt` changes too");
 }
 
 /// A hundred times; takes minutes.

@@ -13,6 +13,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use playpen_runtime::Rule;
+use serde::{Deserialize, Serialize};
 use std::{fmt, sync::LazyLock};
 
 /// Where the workspace lies in every sandbox.
@@ -76,7 +77,8 @@ pub fn is_of_tests(path: &str) -> bool {
 }
 
 /// Who an agent is, and so what it may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AgentRole {
     /// Makes the skeleton of a repository: writes everything but `tests/` and the task files.
@@ -356,5 +358,8 @@ mod tests {
         let names: std::collections::BTreeSet<&str> =
             AgentRole::ALL.iter().map(|role| role.name()).collect();
         assert_eq!(names.len(), AgentRole::ALL.len());
+        for role in AgentRole::ALL {
+            assert_eq!(serde_json::to_value(role).unwrap(), role.name());
+        }
     }
 }

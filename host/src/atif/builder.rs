@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// Where a call's arguments are kept if they are not a JSON object.
-const RAW_ARGUMENTS: &str = "raw_arguments";
+pub(crate) const RAW_ARGUMENTS: &str = "raw_arguments";
 
 /// Builds a [`Trajectory`] as a conversation goes on.
 ///

@@ -134,13 +134,14 @@ impl Queue {
         let mut events = EventBatch::default();
         loop {
             let is_over = self.take(&mut events);
-            if let Err(error) = write(&mut log, &events, redaction) {
+            let is_idle = events.is_empty();
+            if let Err(error) = write(&mut log, &mut events, redaction) {
                 // Whoever waits for room must not wait for ever.
                 self.state.lock().is_over = true;
                 self.drained.notify_all();
                 return Err(error);
             }
-            if events.is_empty() {
+            if is_idle {
                 if is_over {
                     return Ok(log);
                 }
@@ -151,7 +152,6 @@ impl Queue {
 
     /// Waits for events and takes them, in exchange for a buffer that was written.
     fn take(&self, events: &mut EventBatch) -> bool {
-        events.clear();
         let mut state = self.state.lock();
         if state.events.len() < BATCH && !state.is_over {
             self.filled.wait_for(&mut state, DELAY);
@@ -165,11 +165,11 @@ impl Queue {
     }
 }
 
-fn write(log: &mut Log, events: &EventBatch, redaction: &Redaction) -> io::Result<()> {
+fn write(log: &mut Log, events: &mut EventBatch, redaction: &Redaction) -> io::Result<()> {
     if redaction.is_nothing() {
-        return events.try_for_each(|entry| log.entry(entry));
+        return events.try_drain(|entry| log.entry(entry));
     }
-    events.try_for_each(|entry| {
+    events.try_drain(|entry| {
         let mut event = entry.to_event();
         redaction.apply(&mut event);
         log.event(event)

@@ -4,17 +4,14 @@ use super::{Status, session::Session, table::table};
 use crate::{
     bench::{self, Audited, Bench, Beside, Comparison, Density, Machine, Series},
     context::Context,
-    model::{ClientConfig, OpenAiClient},
-    prompt::Prompts,
 };
 use anyhow::Context as _;
 use cap_std::{ambient_authority, fs::Dir};
 use clap::ValueEnum;
-use playpen_runtime::{Engine, Image, ImportOptions, Tree, audit::AuditLevel};
+use playpen_runtime::{ImportOptions, Tree, audit::AuditLevel};
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// Measure the sandbox beside its native counterpart
@@ -134,7 +131,7 @@ pub(super) async fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<S
     }
     if matches!(args.bench, Which::Verify | Which::All) {
         let n = args.n.unwrap_or(VERIFY_ROUNDS);
-        let ctx = context(engine, image)?;
+        let ctx = Context::without_model(engine, image);
         let bar = session.printer.bar(bench::n_verification_steps(n), "verify");
         let measured = bench::compare_verification(&ctx, &machine, n, || bar.inc(1)).await;
         bar.finish_and_clear();
@@ -142,12 +139,6 @@ pub(super) async fn run(session: &Session, args: &BenchArgs) -> anyhow::Result<S
     }
     print(session, &comparisons);
     Ok(Status::Done)
-}
-
-/// Makes what a verification needs. No model is asked.
-fn context(engine: Engine, image: Image) -> anyhow::Result<Context> {
-    let model = OpenAiClient::new(ClientConfig::new("http://model.invalid", None))?;
-    Ok(Context { engine, image, model: Arc::new(model), prompts: Prompts::embedded() })
 }
 
 /// Finds what the native sides need.

@@ -22,7 +22,7 @@ use playpen_runtime::{
     store::SnapshotStore,
 };
 use recording::{Recording, RecordingArgs};
-pub(super) use replay::{ReplayArgs, replay};
+pub(super) use replay::replay_events;
 use report::Report;
 use snapshots::Taken;
 use std::{

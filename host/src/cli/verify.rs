@@ -7,8 +7,6 @@ use super::{
 };
 use crate::{
     context::Context,
-    model::{ClientConfig, OpenAiClient},
-    prompt::Prompts,
     record::{StoredVerification, find_verifications, read_verification, store_of},
     verify::{Decision, Verification, Verifier, gate::Reason},
 };
@@ -70,7 +68,8 @@ impl Again {
 pub(super) async fn run(session: &Session, args: &VerifyArgs) -> anyhow::Result<Status> {
     let started = Instant::now();
     let stored = load(args)?;
-    let ctx = Arc::new(context(session).await?);
+    let (engine, image) = session.image(None).await?;
+    let ctx = Arc::new(Context::without_model(engine, image));
     let bar = session.printer.spinner("verifying again");
     let mut waiting = stored.into_iter();
     let mut running = JoinSet::new();
@@ -141,13 +140,6 @@ async fn again(
 
 fn reasons(record: &Verification) -> Vec<String> {
     record.reasons().map(Reason::to_string).collect()
-}
-
-/// Opens the image. The model of the context is never asked.
-async fn context(session: &Session) -> anyhow::Result<Context> {
-    let (engine, image) = session.image(None).await?;
-    let model = OpenAiClient::new(ClientConfig::new("http://model.invalid", None))?;
-    Ok(Context { engine, image, model: Arc::new(model), prompts: Prompts::embedded() })
 }
 
 fn print(session: &Session, done: &[Again], elapsed: Duration) {

@@ -153,6 +153,10 @@ pub enum ModelError {
     #[error("{0}")]
     ReplayMiss(Box<ReplayMiss>),
 
+    /// No model is asked, and no recorded answer is left.
+    #[error("no model is asked here, and no recorded answer is left")]
+    NoAnswer,
+
     /// The folder of recorded answers cannot be read or written.
     #[error("failed to use the recorded answers")]
     Cassette(#[source] Arc<CassetteError>),
@@ -217,6 +221,7 @@ impl ModelError {
             Self::ReplayMiss(_) => {
                 vec!["record again with `--record` if prompts, tools or model changed on purpose"]
             }
+            Self::NoAnswer => vec![],
             Self::Cassette(error) => error.hints(),
         }
     }

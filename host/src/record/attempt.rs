@@ -4,19 +4,31 @@ use parking_lot::Mutex;
 use playpen_runtime::{
     Tree,
     audit::{AuditSink, Decision, Event},
+    store::ObjectId,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use super::{RecordError, create_all, unified_diff, write_file, write_json};
+use super::{
+    FORMAT_VERSION, RecordError, create_all, read_json, unified_diff, write_file, write_json,
+};
 use crate::atif::Trajectory;
 
 /// Events that the record of an attempt holds. Answers a guest that touches files in a loop: the
 /// events are in the host's memory until the attempt ends. The count of the rest is kept.
 pub(super) const MAX_EVENTS: usize = 300_000;
+
+/// Everything said and done.
+const TRAJECTORY_FILE: &str = "trajectory.json";
+
+/// What a clock said.
+const TIMES_FILE: &str = "times.json";
+
+/// Every access.
+const AUDIT_FILE: &str = "audit.jsonl";
 
 /// The folder of one attempt.
 #[derive(Clone, Debug)]
@@ -25,6 +37,11 @@ pub struct AttemptRecord {
 }
 
 impl AttemptRecord {
+    /// Opens the folder of an attempt that is over.
+    pub fn open(path: PathBuf) -> AttemptRecord {
+        AttemptRecord { path }
+    }
+
     /// Makes the folder.
     ///
     /// # Errors
@@ -33,6 +50,25 @@ impl AttemptRecord {
     pub fn create(path: PathBuf) -> Result<AttemptRecord, RecordError> {
         create_all(&path)?;
         Ok(AttemptRecord { path })
+    }
+
+    /// Reads what [`Self::write_trajectory`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is not there, or is no trajectory.
+    pub fn read_trajectory(&self) -> Result<Trajectory, RecordError> {
+        read_json(&self.path.join(TRAJECTORY_FILE), |_: &Trajectory| FORMAT_VERSION)
+    }
+
+    /// Reads the lines that [`Self::write_audit`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is not there.
+    pub fn read_audit(&self) -> Result<Vec<u8>, RecordError> {
+        let path = self.path.join(AUDIT_FILE);
+        fs_err::read(&path).map_err(|source| RecordError::Read { path, source })
     }
 
     /// Returns the folder.
@@ -46,7 +82,7 @@ impl AttemptRecord {
     ///
     /// Fails if the file cannot be written.
     pub fn write_trajectory(&self, trajectory: &Trajectory) -> Result<(), RecordError> {
-        write_json(&self.path.join("trajectory.json"), trajectory)
+        write_json(&self.path.join(TRAJECTORY_FILE), trajectory)
     }
 
     /// Writes `verdict.json`.
@@ -81,23 +117,39 @@ impl AttemptRecord {
         write_json(&self.path.join("mutation.json"), mutation)
     }
 
-    /// Writes `audit.jsonl`, and with it `times.json`: when each event happened, and how long the
-    /// attempt took.
+    /// Writes `audit.jsonl`, and with it `times.json`: the snapshot that the attempt started from, when each
+    /// event happened, and how long the attempt took.
     ///
     /// # Errors
     ///
     /// Fails if a file cannot be written.
-    pub fn write_audit(&self, audit: &AttemptAudit, elapsed: Duration) -> Result<(), RecordError> {
-        let (lines, times) = audit.lines();
-        write_file(&self.path.join("audit.jsonl"), &lines)?;
-        let elapsed_us = micros(elapsed);
-        write_json(&self.path.join("times.json"), &Times { elapsed_us, audit_at_us: times })
+    pub fn write_audit(
+        &self,
+        audit: &AttemptAudit,
+        start: ObjectId,
+        elapsed: Duration,
+    ) -> Result<(), RecordError> {
+        let (lines, audit_at_us) = audit.lines();
+        write_file(&self.path.join(AUDIT_FILE), &lines)?;
+        let times = Times { start, elapsed_us: micros(elapsed), audit_at_us };
+        write_json(&self.path.join(TIMES_FILE), &times)
+    }
+
+    /// Reads from which snapshot the attempt started.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `times.json` is not there, or does not say it.
+    pub fn read_start(&self) -> Result<ObjectId, RecordError> {
+        Ok(read_json(&self.path.join(TIMES_FILE), |_: &Times| FORMAT_VERSION)?.start)
     }
 }
 
 /// What a clock said about an attempt.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Times {
+    /// The snapshot that it started from, whose id covers the times of files.
+    start: ObjectId,
     elapsed_us: u64,
     /// For each line of `audit.jsonl`.
     audit_at_us: Vec<u64>,
@@ -133,7 +185,7 @@ impl AttemptAudit {
     /// Processes that run side by side are recorded in the order in which they happened to be
     /// served. The lines are sorted by process instead, each process in its own order, and numbered
     /// again: this order is the same in every run, and the times tell the other one.
-    fn lines(&self) -> (Vec<u8>, Vec<u64>) {
+    pub(crate) fn lines(&self) -> (Vec<u8>, Vec<u64>) {
         let mut events = self.kept.lock().events.clone();
         events.sort_by_key(|event| (event.pid, event.seq));
         let times = events.iter().map(|event| event.at_us).collect();
@@ -187,15 +239,16 @@ mod tests {
             }
             let dir = tempfile::tempdir().unwrap();
             let record = AttemptRecord::create(dir.path().join("a")).unwrap();
-            record.write_audit(&audit, Duration::from_micros(5)).unwrap();
+            let start = "0".repeat(64).parse().unwrap();
+            record.write_audit(&audit, start, Duration::from_micros(5)).unwrap();
             let read = |name| fs_err::read_to_string(record.path().join(name)).unwrap();
             (read("audit.jsonl"), read("times.json").replace([' ', '\n'], ""))
         };
         let (one, times) = write(&[(0, 2, "a"), (1, 3, "b"), (2, 2, "c")]);
         let (other, other_times) = write(&[(0, 2, "a"), (1, 2, "c"), (2, 3, "b")]);
         assert_eq!(one, other);
-        assert_eq!(times, r#"{"elapsed_us":5,"audit_at_us":[100,102,101]}"#);
-        assert_eq!(other_times, r#"{"elapsed_us":5,"audit_at_us":[100,101,102]}"#);
+        assert!(times.ends_with(r#","elapsed_us":5,"audit_at_us":[100,102,101]}"#), "{times}");
+        assert!(other_times.ends_with(r#""audit_at_us":[100,101,102]}"#), "{other_times}");
         let first: Event = serde_json::from_str(one.lines().next().unwrap()).unwrap();
         assert_eq!((first.seq, first.at_us), (0, 0));
     }

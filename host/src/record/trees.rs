@@ -122,6 +122,11 @@ impl TreeStore {
         Ok(tree)
     }
 
+    /// Returns the folder of the run.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn listing(&self, id: &str) -> PathBuf {
         self.folder.join("trees").join(format!("{id}.json"))
     }

@@ -4,12 +4,11 @@ use playpen_runtime::Tree;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
-    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use super::{AttemptRecord, FORMAT_VERSION, RecordError, TreeId, TreeStore, write_json};
+use super::{AttemptRecord, FORMAT_VERSION, RecordError, TreeId, TreeStore, read_json, write_json};
 use crate::{
     agent::WritePolicy,
     verify::{
@@ -77,12 +76,14 @@ pub struct StoredPolicy {
 }
 
 impl StoredPolicy {
-    fn new(policy: &WritePolicy) -> StoredPolicy {
+    /// Returns the patterns of `policy`.
+    pub fn new(policy: &WritePolicy) -> StoredPolicy {
         let (only, never) = policy.patterns();
         StoredPolicy { only, never }
     }
 
-    fn policy(&self) -> WritePolicy {
+    /// Returns the policy.
+    pub fn policy(&self) -> WritePolicy {
         WritePolicy::from_patterns(self.only.as_deref(), &self.never)
     }
 }
@@ -268,15 +269,7 @@ impl AttemptRecord {
 ///
 /// Fails if it is not there, or is none.
 pub fn read_verification(path: &Path) -> Result<StoredVerification, RecordError> {
-    let broken = |source: io::Error| RecordError::Read { path: path.to_owned(), source };
-    let text = fs_err::read(path).map_err(broken)?;
-    let stored: StoredVerification =
-        serde_json::from_slice(&text).map_err(|error| broken(error.into()))?;
-    if stored.format_version > FORMAT_VERSION {
-        let message = format!("it is of version {}, which is later", stored.format_version);
-        return Err(broken(io::Error::other(message)));
-    }
-    Ok(stored)
+    read_json(path, |stored: &StoredVerification| stored.format_version)
 }
 
 /// Returns every `verification.json` below `folder`, sorted.
@@ -285,11 +278,16 @@ pub fn read_verification(path: &Path) -> Result<StoredVerification, RecordError>
 ///
 /// Fails if a folder cannot be read.
 pub fn find_verifications(folder: &Path) -> Result<Vec<PathBuf>, RecordError> {
+    find_files(folder, VERIFICATION_FILE)
+}
+
+/// Returns every file of a name below `folder`, sorted.
+pub(super) fn find_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, RecordError> {
     let mut found = vec![];
     for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
         let entry = entry
             .map_err(|error| RecordError::Read { path: folder.to_owned(), source: error.into() })?;
-        if entry.file_type().is_file() && entry.file_name() == VERIFICATION_FILE {
+        if entry.file_type().is_file() && entry.file_name() == name {
             found.push(entry.into_path());
         }
     }

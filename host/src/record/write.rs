@@ -1,6 +1,6 @@
-//! Writing one file of a record.
+//! Writing one file of a record, and reading it.
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-use super::RecordError;
+use super::{FORMAT_VERSION, RecordError};
 
 /// Writes a file as a whole: under a temporary name in its folder, flushed and renamed.
 ///
@@ -32,6 +32,22 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RecordError
     })?;
     data.push(b'\n');
     write_file(path, &data)
+}
+
+/// Reads a file that [`write_json`] wrote, unless it is of a later version of the layout.
+pub(super) fn read_json<T: DeserializeOwned>(
+    path: &Path,
+    version: impl Fn(&T) -> u32,
+) -> Result<T, RecordError> {
+    let broken = |source: io::Error| RecordError::Read { path: path.to_owned(), source };
+    let text = fs_err::read(path).map_err(broken)?;
+    let value = serde_json::from_slice(&text).map_err(|error| broken(error.into()))?;
+    let version = version(&value);
+    if version > FORMAT_VERSION {
+        let message = format!("it is of version {version}, which is later");
+        return Err(broken(io::Error::other(message)));
+    }
+    Ok(value)
 }
 
 /// Returns a value as JSON on one line, as every reader of lines takes it: Python's `splitlines` ends a line at

@@ -2,22 +2,19 @@
 
 use playpen_runtime::Tree;
 use serde::Serialize;
-use std::sync::Arc;
 
 use super::{Work, error::RolloutError, prompts::Messages, report::Totals};
 use crate::{
-    agent::{
-        AgentBudget, AgentRole, AgentRun, AgentStop, AgentTask, WORKSPACE, WritePolicy,
-        open_sandbox, run_agent,
-    },
+    agent::{AgentBudget, AgentRole, AgentRun, AgentStop, AgentTask, WritePolicy},
+    attempt::{AttemptError, Attempted, Given, attempt},
     model::Usage,
     progress::Progress,
     project::TaskNumber,
-    record::{AttemptAudit, AttemptRecord, FORMAT_VERSION, StoredClaim},
+    record::{AttemptRecord, FORMAT_VERSION, StoredClaim, digest_of},
     verify::{
         FrozenTests, Verified,
         gate::{Gate, Reason, Verdict},
-        merge::{Merged, merge},
+        merge::Merged,
     },
 };
 
@@ -113,10 +110,6 @@ impl Work<'_> {
             task: Some(task.clone()),
             attempt: order.attempt,
         });
-        let audit = Arc::new(AttemptAudit::default());
-        let sandbox =
-            open_sandbox(self.ctx, order.tree.clone(), &order.policy, Some(audit.clone()))
-                .map_err(|source| RolloutError::Sandbox { task: task.clone(), source })?;
         let agent_task = AgentTask {
             role: order.role,
             stage: order.role.name().to_owned(),
@@ -129,15 +122,22 @@ impl Work<'_> {
             max_tokens: self.config.max_tokens,
             seed: self.config.seed,
         };
-        let model = self.ctx.model.as_ref();
-        let run = run_agent(model, agent_task, &sandbox, order.budget, self.events).await;
-        record.write_trajectory(&run.trajectory)?;
-        record.write_audit(&audit, run.elapsed)?;
+        let given = Given {
+            task: agent_task,
+            tree: order.tree,
+            policy: &order.policy,
+            budget: order.budget,
+        };
+        let trees = self.record.trees();
+        let made = attempt(self.ctx, given, &record, trees, self.events).await;
+        let Attempted { run, result, merged, n_unrecorded } =
+            made.map_err(|error| match error {
+                AttemptError::Sandbox(source) => {
+                    RolloutError::Sandbox { task: task.clone(), source }
+                }
+                AttemptError::Record(source) => source.into(),
+            })?;
         self.totals.add(&run);
-
-        let result = sandbox.tree(WORKSPACE).unwrap_or_else(|| order.tree.clone());
-        let merged = merge(order.tree, &result, &order.policy);
-        record.write_patch(order.tree, &merged.tree)?;
         let verdict = AttemptVerdict {
             format_version: FORMAT_VERSION,
             task,
@@ -152,16 +152,16 @@ impl Work<'_> {
             gates: vec![],
             tests: None,
             digests: Digests {
-                before: digest(order.tree, |name| name != ".git"),
-                after: digest(&merged.tree, |name| name != ".git"),
-                tests_after: digest(&merged.tree, |name| name == "tests"),
+                before: digest_of(order.tree, |name| name != ".git"),
+                after: digest_of(&merged.tree, |name| name != ".git"),
+                tests_after: digest_of(&merged.tree, |name| name == "tests"),
             },
             dropped: merged.dropped.iter().cloned().collect(),
             usage: run.usage,
             n_model_calls: run.n_model_calls,
             n_tool_calls: run.n_tool_calls,
             n_denied: run.n_denied,
-            n_unrecorded: audit.n_unrecorded(),
+            n_unrecorded,
         };
         Ok(HandedIn { merged, result, run, record, verdict })
     }
@@ -236,15 +236,4 @@ pub(super) fn summary(reasons: &[Reason]) -> String {
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     }
-}
-
-/// Returns the digest of what lies in `tree` under the names at its root that are wanted.
-fn digest(tree: &Tree, is_wanted: impl Fn(&str) -> bool) -> String {
-    let mut wanted = tree.clone();
-    for entry in tree.walk() {
-        if !entry.path.contains('/') && !is_wanted(&entry.path) {
-            wanted.remove(&entry.path).expect("the entry was listed");
-        }
-    }
-    wanted.digest().to_hex().to_string()
 }

@@ -2,7 +2,7 @@
 
 use playpen_runtime::Tree;
 use serde::Serialize;
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
     error::VariantError,
@@ -11,20 +11,17 @@ use super::{
     source::{Source, bare},
 };
 use crate::{
-    agent::{
-        AgentBudget, AgentRole, AgentRun, AgentStop, AgentTask, WORKSPACE, WritePolicy,
-        open_sandbox, run_agent,
-    },
+    agent::{AgentBudget, AgentRole, AgentRun, AgentStop, AgentTask, WritePolicy},
+    attempt::{Attempted, Given, attempt},
     context::Context,
     model::{ChatRequest, Message, Purpose, Usage},
     progress::{Progress, ProgressSink},
     project::TaskNumber,
-    record::{AttemptAudit, AttemptRecord, FORMAT_VERSION, StoredClaim, TreeStore, unified_diff},
+    record::{AttemptRecord, FORMAT_VERSION, StoredClaim, TreeStore, unified_diff},
     rollout::{git, prompts::ToolsPrompt},
     verify::{
         Verified, Verifier, VerifySettings,
         gate::{Gate, Reason, Verdict},
-        merge::merge,
     },
 };
 
@@ -301,9 +298,6 @@ impl Desk<'_> {
             task: Some(order.item.to_owned()),
             attempt: order.attempt,
         });
-        let audit = Arc::new(AttemptAudit::default());
-        let sandbox =
-            open_sandbox(self.ctx, order.tree.clone(), order.policy, Some(audit.clone()))?;
         let prompts = &self.ctx.prompts;
         let task = AgentTask {
             role: order.role,
@@ -318,12 +312,11 @@ impl Desk<'_> {
             max_tokens: self.config.max_tokens,
             seed: self.config.seed,
         };
-        let model = self.ctx.model.as_ref();
-        let run = run_agent(model, task, &sandbox, &self.config.budget, self.events).await;
-        record.write_trajectory(&run.trajectory)?;
-        record.write_audit(&audit, run.elapsed)?;
-        let result = sandbox.tree(WORKSPACE).unwrap_or_else(|| order.tree.clone());
-        record.write_patch(order.tree, &merge(order.tree, &result, order.policy).tree)?;
+        let given =
+            Given { task, tree: order.tree, policy: order.policy, budget: &self.config.budget };
+        let trees = self.trees();
+        let Attempted { run, result, .. } =
+            attempt(self.ctx, given, &record, &trees, self.events).await?;
         let item = order.item.to_owned();
         Ok(Left { result, run, record, item, role: order.role, attempt: order.attempt })
     }

@@ -5,8 +5,8 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 use crate::{
-    model::ModelError, prompt::PromptError, record::RecordError, rollout::ProjectError,
-    verify::CheckError,
+    attempt::AttemptError, model::ModelError, prompt::PromptError, record::RecordError,
+    rollout::ProjectError, verify::CheckError,
 };
 
 /// Why work on variants stopped. A candidate that is refused is none of these.
@@ -145,6 +145,15 @@ pub enum VariantError {
     /// A part of the work was given up.
     #[error("a part of the work broke off")]
     Join(#[from] tokio::task::JoinError),
+}
+
+impl From<AttemptError> for VariantError {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Sandbox(source) => source.into(),
+            AttemptError::Record(source) => source.into(),
+        }
+    }
 }
 
 impl VariantError {

@@ -72,7 +72,7 @@ const ACCESSES: [Option<OpenAccess>; 4] =
 /// let mut batch = EventBatch::default();
 /// batch.push(&EventRef { path: Some("a.txt"), ..EventRef::new(Op::Stat, Decision::Allowed, 2, "ls") });
 /// let mut paths = vec![];
-/// batch.for_each(|entry| paths.extend(entry.path.map(str::to_owned)));
+/// batch.drain(|entry| paths.extend(entry.path.map(str::to_owned)));
 /// assert_eq!(paths, ["a.txt"]);
 /// ```
 #[derive(Debug, Default)]
@@ -175,42 +175,48 @@ impl EventBatch {
         }
     }
 
-    /// Lends all events, in order.
-    pub fn for_each(&self, mut look: impl FnMut(&EventRef<'_>)) {
+    /// Lends all events, in order, and takes each out: what an event held is let go before the next is lent.
+    pub fn drain(&mut self, mut look: impl FnMut(&EventRef<'_>)) {
         // There is no error.
-        let _ = self.try_for_each(|entry| {
+        let _ = self.try_drain(|entry| {
             look(entry);
             Ok::<(), std::convert::Infallible>(())
         });
     }
 
-    /// Lends events, in order, up to the first error.
+    /// Lends events as [`Self::drain`] does, up to the first error. The batch is empty afterwards, and keeps its
+    /// memory.
     ///
     /// # Errors
     ///
     /// Fails as `look` fails.
-    pub fn try_for_each<E>(
-        &self,
+    pub fn try_drain<E>(
+        &mut self,
         mut look: impl FnMut(&EventRef<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut rest = Rest { bytes: &self.bytes, digests: self.digests.iter() };
-        let mut beside = self.beside.iter();
-        while let Some(first) = rest.bytes.first() {
-            if *first == BESIDE {
+        let mut rest = Rest { bytes: &self.bytes, digests: self.digests.drain(..) };
+        let mut beside = self.beside.drain(..);
+        let mut result = Ok(());
+        while result.is_ok()
+            && let Some(first) = rest.bytes.first()
+        {
+            result = if *first == BESIDE {
                 rest.bytes = &rest.bytes[1..];
-                look(&EventRef::from(beside.next().expect("pushed with its mark")))?;
+                look(&EventRef::from(&beside.next().expect("pushed with its mark")))
             } else {
-                look(&rest.decode())?;
-            }
+                rest.lend_next(&mut look)
+            };
         }
-        Ok(())
+        drop((rest, beside));
+        self.clear();
+        result
     }
 }
 
 /// What of a batch is still to be lent.
 struct Rest<'a> {
     bytes: &'a [u8],
-    digests: std::slice::Iter<'a, ContentDigest>,
+    digests: std::vec::Drain<'a, ContentDigest>,
 }
 
 impl<'a> Rest<'a> {
@@ -225,7 +231,7 @@ impl<'a> Rest<'a> {
         Some(std::str::from_utf8(text).expect("it was a text"))
     }
 
-    fn decode(&mut self) -> EventRef<'a> {
+    fn lend_next<T>(&mut self, look: impl FnOnce(&EventRef<'_>) -> T) -> T {
         let head = self.take(HEAD_BYTES);
         let flags = head[1];
         let has = |flag: u8| flags & flag != 0;
@@ -243,7 +249,9 @@ impl<'a> Rest<'a> {
         let [argv0, call, path, resolved, to, to_resolved, grant, rule, errno] = texts;
         let decision = if has(flag::DENIED) { Decision::Denied } else { Decision::Allowed };
         let op = OPS[usize::from(head[0])];
-        EventRef {
+        let hash_before = has(flag::BEFORE).then(|| self.digests.next()).flatten();
+        let hash_after = has(flag::AFTER).then(|| self.digests.next()).flatten();
+        look(&EventRef {
             seq: long(0),
             at_us: long(1),
             ppid: short(12),
@@ -262,10 +270,10 @@ impl<'a> Rest<'a> {
             errno,
             bytes_read: has(flag::READ).then(|| long(4)),
             bytes_written: has(flag::WRITTEN).then(|| long(5)),
-            hash_before: has(flag::BEFORE).then(|| self.digests.next()).flatten(),
-            hash_after: has(flag::AFTER).then(|| self.digests.next()).flatten(),
+            hash_before: hash_before.as_ref(),
+            hash_after: hash_after.as_ref(),
             ..EventRef::new(op, decision, short(8), argv0.unwrap_or(""))
-        }
+        })
     }
 }
 
@@ -322,13 +330,13 @@ mod tests {
         fn what_comes_out_is_what_was_put_in(events in prop::collection::vec(event(), 0..20)) {
             let mut batch = EventBatch::default();
             for _ in 0..2 {
-                batch.clear();
                 for event in &events {
                     batch.push(&event.into());
                 }
                 let mut out = vec![];
-                batch.for_each(|entry| out.push(entry.to_event()));
+                batch.drain(|entry| out.push(entry.to_event()));
                 prop_assert_eq!(&out, &events);
+                prop_assert!(batch.is_empty());
             }
         }
 

@@ -24,7 +24,11 @@ enum Inner {
 impl ContentDigest {
     /// Returns the digest of a content that is short enough.
     pub(crate) fn of(content: &Content) -> Option<Self> {
-        (content.len() <= MAX_HASHED_BYTES).then(|| Self(Inner::Held(content.clone())))
+        if content.len() > MAX_HASHED_BYTES {
+            return None;
+        }
+        let known = content.known_hash().map(Inner::Known);
+        Some(Self(known.unwrap_or_else(|| Inner::Held(content.clone()))))
     }
 
     /// Returns the digest of bytes.

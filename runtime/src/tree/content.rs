@@ -6,7 +6,10 @@
 //! written is a hole: it takes no memory and reads as zeros.
 
 use bytes::Bytes;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 /// Size of a chunk in bytes. Small enough that a one-byte write copies little, large enough that a
 /// gigabyte is 16,384 map entries.
@@ -58,7 +61,21 @@ pub(crate) enum Content {
     /// One slice, as it was imported or packed.
     Whole(Bytes),
     /// Pieces by index; what is missing or short reads as zeros up to `len`.
-    Chunks { len: u64, pieces: Arc<BTreeMap<u64, ContentChunk>> },
+    Chunks { len: u64, pieces: Arc<Pieces> },
+}
+
+/// The pieces of a file, and the hash of the file once somebody asked for it.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    by_index: BTreeMap<u64, ContentChunk>,
+    hash: OnceLock<blake3::Hash>,
+}
+
+/// A copy is made to be written: it has no hash yet.
+impl Clone for Pieces {
+    fn clone(&self) -> Self {
+        Self { by_index: self.by_index.clone(), hash: OnceLock::new() }
+    }
 }
 
 /// A piece of at most [`CHUNK_BYTES`].
@@ -104,7 +121,7 @@ impl Content {
         match self {
             Self::Whole(bytes) => bytes.len() as u64,
             Self::Chunks { pieces, .. } => {
-                pieces.values().map(|piece| piece.0.bytes().len() as u64).sum()
+                pieces.by_index.values().map(|piece| piece.0.bytes().len() as u64).sum()
             }
         }
     }
@@ -128,7 +145,23 @@ impl Content {
     }
 
     /// Returns the hash of the bytes; of one that is too sparse to be looked at, of its stretches.
+    /// Chunks are hashed once, however many hold them.
     pub(crate) fn hash(&self) -> blake3::Hash {
+        match self {
+            Self::Whole(bytes) => blake3::hash(bytes),
+            Self::Chunks { pieces, .. } => *pieces.hash.get_or_init(|| self.hash_runs()),
+        }
+    }
+
+    /// Returns the hash if it takes no work.
+    pub(crate) fn known_hash(&self) -> Option<blake3::Hash> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Chunks { pieces, .. } => pieces.hash.get().copied(),
+        }
+    }
+
+    fn hash_runs(&self) -> blake3::Hash {
         let is_too_sparse = self.is_too_sparse();
         let mut hasher = blake3::Hasher::new();
         for run in self.runs() {
@@ -158,7 +191,8 @@ impl Content {
             Self::Chunks { pieces, .. } => {
                 for (index, start, part) in spans(offset, out.len()) {
                     let out = &mut out[part.0..part.1];
-                    let piece = pieces.get(&index).map_or(&[][..], |piece| piece.0.bytes());
+                    let piece =
+                        pieces.by_index.get(&index).map_or(&[][..], |piece| piece.0.bytes());
                     let held = piece.get(start..).unwrap_or(&[]);
                     let n_held = held.len().min(out.len());
                     out[..n_held].copy_from_slice(&held[..n_held]);
@@ -250,7 +284,7 @@ impl Content {
         };
         let mut runs = vec![];
         let mut at = 0;
-        for (index, piece) in pieces.iter() {
+        for (index, piece) in &pieces.by_index {
             let (start, bytes) = (index * CHUNK_BYTES, piece.0.bytes());
             if bytes.is_empty() {
                 continue;
@@ -267,6 +301,7 @@ impl Content {
         runs
     }
 
+    /// Returns what is about to be changed.
     fn chunks_mut(&mut self) -> (&mut u64, &mut BTreeMap<u64, ContentChunk>) {
         if let Self::Whole(bytes) = self {
             let size = usize::try_from(CHUNK_BYTES).expect("small constant");
@@ -276,10 +311,15 @@ impl Content {
                 .zip(0..)
                 .map(|(piece, index)| (index, ContentChunk(Chunk::Shared(piece))))
                 .collect();
+            let pieces = Pieces { by_index: pieces, hash: OnceLock::new() };
             *self = Self::Chunks { len: bytes.len() as u64, pieces: Arc::new(pieces) };
         }
         match self {
-            Self::Chunks { len, pieces } => (len, Arc::make_mut(pieces)),
+            Self::Chunks { len, pieces } => {
+                let pieces = Arc::make_mut(pieces);
+                pieces.hash = OnceLock::new();
+                (len, &mut pieces.by_index)
+            }
             Self::Whole(_) => unreachable!("cut into chunks above"),
         }
     }

@@ -1,4 +1,4 @@
-//! `playpen replay`: a deterministic run once more, compared event by event.
+//! `playpen replay EVENTS`: a deterministic run once more, compared event by event.
 
 use super::{RunArgs, run_recorded};
 use crate::{
@@ -9,22 +9,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use playpen_runtime::audit::{Event, Header, MountInfo};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
-
-/// Run a deterministic run once more and compare every event and the final files
-///
-/// Takes the record of `run --deterministic SEED --audit EVENTS`. The folders that were copied must
-/// still be what they were, and a snapshot that the run started from must still be there. Exits with 1 if anything differs, and names the first difference.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct ReplayArgs {
-    /// The record
-    #[arg(value_name = "EVENTS")]
-    events: PathBuf,
-
-    /// Run it so many times
-    #[arg(long, short, value_name = "N", default_value = "1")]
-    n: u32,
-}
+use std::path::Path;
 
 /// What came of it.
 #[derive(Debug, Serialize)]
@@ -37,14 +22,18 @@ struct Replayed {
 }
 
 /// Repeats and compares.
-pub(in crate::cli) async fn replay(session: &Session, args: &ReplayArgs) -> anyhow::Result<Status> {
-    let first = Record::read(&args.events)?;
+pub(in crate::cli) async fn replay_events(
+    session: &Session,
+    events: &Path,
+    n_times: u32,
+) -> anyhow::Result<Status> {
+    let first = Record::read(events)?;
     if let Some(doubt) = first.doubts().first() {
         anyhow::bail!("the record is no good for a replay: {doubt}");
     }
     let folder = tempfile::tempdir().context("failed to make a folder for the repetition")?;
     let mut difference = None;
-    for _ in 0..args.n {
+    for _ in 0..n_times {
         let again = repeat(session, &first, folder.path()).await?;
         difference = compare(&first, &again);
         if difference.is_some() {
@@ -59,8 +48,10 @@ pub(in crate::cli) async fn replay(session: &Session, args: &ReplayArgs) -> anyh
     } else if let Some(difference) = &result.difference {
         session.printer.result(difference);
     } else {
-        let (n, times, hash) = (result.n_events, args.n, &result.event_hash);
-        session.printer.result(format_args!("same: {n} events, {times} times; event hash {hash}"));
+        let (n, hash) = (result.n_events, &result.event_hash);
+        session
+            .printer
+            .result(format_args!("same: {n} events, {n_times} times; event hash {hash}"));
     }
     Ok(if same { Status::Done } else { Status::No })
 }
