@@ -1,17 +1,11 @@
 //! What a verification needs of this machine.
 
-use playpen::{
-    config::Environment,
-    context::Context,
-    model::{ClientConfig, OpenAiClient},
-    prompt::Prompts,
-};
+use playpen::{config::Environment, context::Context};
 use playpen_image::{BuildOptions, ImageSpec};
 use playpen_runtime::{Engine, EngineConfig, Image};
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
-/// Opens the image in `home`, or in the usual folder; it is built if it is not there. The model of the context is never
-/// asked.
+/// Opens the image in `home`, or in the usual folder; it is built if it is not there.
 ///
 /// # Errors
 ///
@@ -27,6 +21,5 @@ pub fn context(home: Option<&Path>) -> anyhow::Result<Context> {
     let config = EngineConfig { cache_dir: Some(home.join("compiled")), ..EngineConfig::default() };
     let engine = Engine::new(config)?;
     let image = Image::open(&engine, &folder)?;
-    let model = OpenAiClient::new(ClientConfig::new("http://model.invalid", None))?;
-    Ok(Context { engine, image, model: Arc::new(model), prompts: Prompts::embedded() })
+    Ok(Context::without_model(engine, image))
 }
