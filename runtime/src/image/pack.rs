@@ -71,10 +71,10 @@ pub(super) fn read_packed(
     if blake3::hash(&index).to_hex().as_str() != index_hash {
         return Err(damaged(&index_path));
     }
-    let data = map(&data_path)?;
-    if blake3::hash(&data).to_hex().as_str() != data_hash {
+    if hash(&data_path)?.to_hex().as_str() != data_hash {
         return Err(damaged(&data_path));
     }
+    let data = map(&data_path)?;
     let index: Index = serde_json::from_slice(&index).map_err(|_| damaged(&index_path))?;
     unpack(index, &data).ok_or_else(|| damaged(&index_path))
 }
@@ -99,6 +99,15 @@ fn unpack(index: Index, data: &Bytes) -> Option<Tree> {
         tree.create(parent, name, node, packed.mode, packed.modified).ok()?;
     }
     Some(tree)
+}
+
+/// Hashes a file without mapping it, which would make all of it count as this process's memory.
+fn hash(path: &Path) -> Result<blake3::Hash, ImageError> {
+    let fail = |source| ImageError::Read { path: path.to_owned(), source };
+    let mut hasher = blake3::Hasher::new();
+    let file = std::fs::File::open(path).map_err(fail)?;
+    hasher.update_reader(file).map_err(fail)?;
+    Ok(hasher.finalize())
 }
 
 fn map(path: &Path) -> Result<Bytes, ImageError> {

@@ -16,13 +16,13 @@ use playpen_e2e::suites::{
     fetch::Fetcher,
     list::{self, Package},
     native::Native,
+    part,
     run::{self, Run, Timeouts},
     sandboxed::Sandboxed,
 };
 use playpen_image::{BuildOptions, ImageSpec, Silent};
 use playpen_runtime::{Engine, EngineConfig, Image};
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Mutex, time::Duration};
-use tokio::runtime::{Handle, Runtime};
 
 /// Run the test suites of real packages natively and in the sandbox
 ///
@@ -30,8 +30,12 @@ use tokio::runtime::{Handle, Runtime};
 #[derive(Debug, Parser)]
 struct Args {
     /// File of packages: `[[package]]` with `name`, `requirement`, `tests` and `extras`
-    #[arg(long, value_name = "FILE")]
-    list: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "part")]
+    list: Option<PathBuf>,
+
+    /// Do one start of the sandboxed side; this program starts itself with it
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "list")]
+    part: Option<PathBuf>,
 
     /// Run only the packages of this name; may be given more than once
     #[arg(long, value_name = "NAME")]
@@ -41,7 +45,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     jobs: usize,
 
-    /// Seconds for each package on each side
+    /// Seconds for each package on each side; the list can give a package more
     #[arg(long, value_name = "SECONDS", default_value = "900")]
     timeout: u64,
 
@@ -60,8 +64,10 @@ struct Args {
 
 /// What all packages share.
 struct Bench {
-    engine: Engine,
-    image: Image,
+    image: PathBuf,
+    compiled: PathBuf,
+    /// A copy of this program.
+    program: tempfile::TempPath,
     native_python: PathBuf,
     programs: BTreeSet<String>,
     fetcher: Fetcher,
@@ -71,11 +77,15 @@ struct Bench {
 
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
-    let mut packages = list::read(&args.list)?;
+    if let Some(request) = &args.part {
+        part::perform(request)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let list = args.list.as_deref().context("there is no list")?;
+    let mut packages = list::read(list)?;
     packages.retain(|package| args.only.is_empty() || args.only.contains(&package.name));
-    let runtime = Runtime::new()?;
     let bench = Bench::new(&args)?;
-    let done = run_all(&bench, &packages, args.jobs.max(1), runtime.handle());
+    let done = run_all(&bench, &packages, args.jobs.max(1));
     Ok(summary(&done, packages.len()))
 }
 
@@ -89,10 +99,11 @@ impl Bench {
                 playpen_image::ensure(&ImageSpec::default(), &BuildOptions::new(&home), &Silent)?
             }
         };
-        let config =
-            EngineConfig { cache_dir: Some(home.join("compiled")), ..EngineConfig::default() };
-        let engine = Engine::new(config)?;
-        let image = Image::open(&engine, &image)?;
+        let compiled = home.join("compiled");
+        let config = EngineConfig { cache_dir: Some(compiled.clone()), ..EngineConfig::default() };
+        let opened = Image::open(&Engine::new(config)?, &image)?;
+        // Not in the measured processes.
+        opened.compile()?;
         let native_python = playpen_image::native_python(&home)
             .context("there is no native CPython in the home; `playpen image build` makes it")?;
         let fetcher = Fetcher::new(&home, &native_python)?;
@@ -100,24 +111,36 @@ impl Bench {
             suite: Duration::from_secs(args.timeout),
             test: Duration::from_secs(args.test_timeout),
         };
-        let programs = Sandboxed::programs(&image);
+        let programs = Sandboxed::programs(&opened);
+        let program = tempfile::NamedTempFile::new_in(&home)?.into_temp_path();
+        fs_err::copy(std::env::current_exe()?, &program)?;
         let output = args.output.clone();
-        Ok(Self { engine, image, native_python, programs, fetcher, timeouts, output })
+        Ok(Self { image, compiled, program, native_python, programs, fetcher, timeouts, output })
     }
 
-    fn compare(&self, package: &Package, handle: &Handle) -> anyhow::Result<Comparison> {
+    fn compare(&self, package: &Package) -> anyhow::Result<Comparison> {
         let fetched = self.fetcher.fetch(package)?;
         let (python, programs) = (&self.native_python, &self.programs);
         let native_side = Native { python, fetched: &fetched, programs };
-        let sandbox_side = Sandboxed::new(&self.engine, &self.image, handle.clone(), &fetched)?;
-        let mut native = run::run(&native_side, package, self.timeouts, false)?;
+        let sandbox_side = Sandboxed {
+            image: &self.image,
+            compiled: self.compiled.clone(),
+            python,
+            program: &self.program,
+            fetched: &fetched,
+        };
+        let suite = package.timeout.map_or(self.timeouts.suite, |seconds| {
+            self.timeouts.suite.max(Duration::from_secs(seconds))
+        });
+        let timeouts = Timeouts { suite, ..self.timeouts };
+        let mut native = run::run(&native_side, package, timeouts, false)?;
         if native.refused_options() {
             // Options for plugins that are not there, mostly.
-            native = run::run(&native_side, package, self.timeouts, true)?;
+            native = run::run(&native_side, package, timeouts, true)?;
         }
         self.keep(package, "native", &native)?;
         let without_options = native.without_options;
-        let sandbox = run::run(&sandbox_side, package, self.timeouts, without_options)?;
+        let sandbox = run::run(&sandbox_side, package, timeouts, without_options)?;
         self.keep(package, "sandbox", &sandbox)?;
         Ok(Comparison::new(package, native, sandbox))
     }
@@ -134,12 +157,12 @@ impl Bench {
 }
 
 /// Runs the packages, printing each as soon as it is done.
-fn run_all(bench: &Bench, packages: &[Package], n_jobs: usize, handle: &Handle) -> Vec<Comparison> {
+fn run_all(bench: &Bench, packages: &[Package], n_jobs: usize) -> Vec<Comparison> {
     let (waiting, done) = (Mutex::new(packages.iter()), Mutex::new(vec![]));
     let next = || waiting.lock().ok().and_then(|mut waiting| waiting.next());
     let work = || {
         while let Some(package) = next() {
-            let compared = bench.compare(package, handle);
+            let compared = bench.compare(package);
             let Ok(mut done) = done.lock() else { return };
             match compared {
                 Ok(comparison) => {

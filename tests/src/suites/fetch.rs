@@ -207,6 +207,7 @@ mod tests {
             tests: vec![],
             extras: vec![extra.to_owned()],
             args: vec![],
+            timeout: None,
         };
         assert!(constraints_for(&package("pytest-cov")).contains("pytest=="));
         assert!(!constraints_for(&package("Pytest<9")).contains("pytest=="));

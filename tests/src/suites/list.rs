@@ -24,6 +24,9 @@ pub struct Package {
     /// More arguments for pytest.
     #[serde(default)]
     pub args: Vec<String>,
+    /// Seconds that it may take on each side, if more than others.
+    #[serde(default)]
+    pub timeout: Option<u64>,
 }
 
 /// Reads a list.

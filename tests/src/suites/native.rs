@@ -2,22 +2,15 @@
 
 use super::{
     fetch::Fetched,
+    measured::measured,
     run::{Part, Side, Timeouts},
 };
 use crate::program::Program;
-use anyhow::{Context as _, ensure};
-use serde::Deserialize;
+use anyhow::ensure;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    time::Duration,
 };
-
-/// Watches the suite and measures it; see there.
-const RUNNER: &str = include_str!("../../suites/run_native.py");
-
-/// How much longer the runner may take than what it watches.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// A package on this machine.
 #[derive(Debug)]
@@ -30,14 +23,6 @@ pub struct Native<'a> {
     pub programs: &'a BTreeSet<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Used {
-    code: Option<i32>,
-    hung: bool,
-    cpu_us: u64,
-    peak_bytes: u64,
-}
-
 impl Side for Native<'_> {
     fn start(&self, args: &[String], skip: Option<&[u8]>, left: Timeouts) -> anyhow::Result<Part> {
         let folder = tempfile::tempdir()?;
@@ -47,17 +32,12 @@ impl Side for Native<'_> {
         }
         copy(&self.fetched.source, &place("workspace"))?;
         fs_err::write(place("suite").join("suite_report.py"), super::PLUGIN)?;
-        fs_err::write(place("run_native.py"), RUNNER)?;
         self.link_programs(&place("bin"))?;
         let program = self.program(folder.path(), skip)?;
-        let seconds = |time: Duration| time.as_secs_f64().to_string();
-        let program = program.args([place("run_native.py"), place("used"), place("report")]);
-        let program = program.args([seconds(left.suite), seconds(left.test)]);
-        let program = program.args([self.python]).args(args).cwd(&place("workspace"));
-        let ended = program.deadline(left.suite + GRACE).try_run()?;
-        let ended = ended.context("the native side did not end in time")?;
-        ensure!(ended.code == 0, "the native side failed: {}", ended.err());
-        let used: Used = serde_json::from_slice(&fs_err::read(place("used"))?)?;
+        let mut command = vec![self.python.as_os_str().to_owned()];
+        command.extend(args.iter().map(Into::into));
+        let program = program.cwd(&place("workspace"));
+        let (used, ended) = measured(program, folder.path(), &place("report"), left, &command)?;
         Ok(Part {
             lines: fs_err::read(place("report")).unwrap_or_default(),
             code: used.code,

@@ -1,6 +1,7 @@
 //! One side's run of a suite, whole even where single tests break it.
 
 use super::{list::Package, report::Report};
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// Runs that one suite may be broken into; each lost a test that crashed or hung.
@@ -13,7 +14,7 @@ const LAST_PYTEST_STATUS: i32 = 5;
 const USAGE_ERROR: i32 = 4;
 
 /// How long things may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Timeouts {
     /// The whole suite, on each side.
     pub suite: Duration,
@@ -22,9 +23,10 @@ pub struct Timeouts {
 }
 
 /// What came of one start of pytest.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Part {
     /// The lines that the plugin wrote.
+    #[serde(skip)]
     pub lines: Vec<u8>,
     /// The exit code; none if it was ended from outside.
     pub code: Option<i32>,
@@ -170,6 +172,7 @@ mod tests {
             tests: vec![],
             extras: vec![],
             args: vec![],
+            timeout: None,
         };
         let timeouts = Timeouts { suite: Duration::from_secs(9), test: Duration::from_secs(9) };
         let run = run(&side, &package, timeouts, false).unwrap();

@@ -1,59 +1,44 @@
-//! The sandboxed side: the CPython of the image, with the files of the package mounted.
+//! The sandboxed side: each start is a process of this program of its own, as it is natively, so that its
+//! memory is counted by the same rule: all that the host's kernel held for it at one time.
 
 use super::{
     fetch::Fetched,
+    measured::measured,
+    part::Request,
     run::{Part, Side, Timeouts},
 };
-use cap_std::{ambient_authority, fs::Dir};
-use playpen_runtime::{
-    Engine, Exit, Image, ImportOptions, Limits, Mount, Outcome, RunError, Sandbox, Tree,
-};
+use crate::program::Program;
+use anyhow::ensure;
+use playpen_runtime::Image;
 use std::{
     collections::BTreeSet,
-    path::Path,
-    time::{Duration, Instant},
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
 };
-use tokio::runtime::Handle;
 
-/// How often the report of a running suite is looked at.
-const POLL: Duration = Duration::from_millis(250);
+/// The option by which this program is asked for one start.
+pub const PART: &str = "--part";
 
-/// Where the source distribution is; as deep as on the native side.
-const WORKSPACE: &str = "/tmp/suite/workspace";
-
-/// Where the plugin writes.
-const REPORT: &str = "report.jsonl";
-
-/// What a suite may use besides time.
-const MEMORY_BYTES: u64 = 4 << 30;
-const OUTPUT_BYTES: u64 = 256 << 20;
+/// How much longer the process may take than what it runs.
+const GRACE: Duration = Duration::from_mins(1);
 
 /// A package in sandboxes; each start is in a fresh one.
 #[derive(Debug)]
 pub struct Sandboxed<'a> {
-    engine: &'a Engine,
-    image: &'a Image,
-    handle: Handle,
-    source: Tree,
-    site: Tree,
+    /// The folder of the image.
+    pub image: &'a Path,
+    /// The folder of compiled code.
+    pub compiled: PathBuf,
+    /// A Python for the measuring.
+    pub python: &'a Path,
+    /// A copy of this program, so that it shares no pages with it.
+    pub program: &'a Path,
+    /// The package.
+    pub fetched: &'a Fetched,
 }
 
-impl<'a> Sandboxed<'a> {
-    /// Reads the files of a package.
-    ///
-    /// # Errors
-    ///
-    /// Fails if they cannot be read.
-    pub fn new(
-        engine: &'a Engine,
-        image: &'a Image,
-        handle: Handle,
-        fetched: &Fetched,
-    ) -> anyhow::Result<Self> {
-        let (source, site) = (import(&fetched.source)?, import(&fetched.site)?);
-        Ok(Self { engine, image, handle, source, site })
-    }
-
+impl Sandboxed<'_> {
     /// Returns the names of the programs that tests find in a sandbox.
     pub fn programs(image: &Image) -> BTreeSet<String> {
         let entries = image.root().walk().into_iter();
@@ -61,91 +46,34 @@ impl<'a> Sandboxed<'a> {
             entries.filter_map(|entry| Some(entry.path.strip_prefix("usr/bin/")?.to_owned()));
         names.collect()
     }
-
-    fn sandbox(&self, skip: Option<&[u8]>, left: Timeouts) -> anyhow::Result<Sandbox> {
-        let (mut suite, mut report) = (Tree::new(), Tree::new());
-        suite.write("suite_report.py", super::PLUGIN.as_bytes(), 0o644)?;
-        let mut builder = Sandbox::builder(self.engine, self.image);
-        if let Some(skip) = skip {
-            report.write("skip", skip.to_vec(), 0o644)?;
-            builder = builder.env("SUITE_SKIP", "/report/skip");
-        }
-        for (name, value) in super::variables() {
-            builder = builder.env(*name, *value);
-        }
-        let limits = Limits {
-            wall: left.suite,
-            cpu: left.suite,
-            memory_bytes: MEMORY_BYTES,
-            output_bytes: OUTPUT_BYTES,
-            ..Limits::default()
-        };
-        let builder = builder
-            .env("PYTHONPATH", "/site:/suite")
-            .env("SUITE_REPORT", format!("/report/{REPORT}"))
-            .mount(Mount::tree(WORKSPACE, self.source.clone()))
-            .mount(Mount::tree("/site", self.site.clone()))
-            .mount(Mount::tree("/suite", suite))
-            .mount(Mount::tree("/report", report));
-        Ok(builder.cwd(WORKSPACE).limits(limits).build()?)
-    }
 }
 
 impl Side for Sandboxed<'_> {
     fn start(&self, args: &[String], skip: Option<&[u8]>, left: Timeouts) -> anyhow::Result<Part> {
-        let sandbox = self.sandbox(skip, left)?;
-        let command = sandbox.command("python").args(args).output();
-        let outcome = self.handle.block_on(async {
-            tokio::select! {
-                outcome = command => Some(outcome),
-                () = stall(&sandbox, left.test) => None,
-            }
-        });
-        let lines = lines(&sandbox);
-        Ok(match outcome {
-            None => Part { lines, hung: true, ..Part::default() },
-            Some(outcome) => part(lines, outcome)?,
-        })
+        let folder = tempfile::tempdir()?;
+        let place = |name: &str| folder.path().join(name);
+        let request = Request {
+            image: self.image.to_owned(),
+            compiled: self.compiled.clone(),
+            source: self.fetched.source.clone(),
+            site: self.fetched.site.clone(),
+            args: args.to_vec(),
+            skip: skip.map(|_| place("skip")),
+            timeouts: left,
+            result: place("result"),
+            report: place("report"),
+        };
+        fs_err::write(place("skip"), skip.unwrap_or_default())?;
+        fs_err::write(place("request"), serde_json::to_vec(&request)?)?;
+        let command: [OsString; 3] =
+            [self.program.into(), PART.into(), place("request").into_os_string()];
+        // The process itself watches time and tests.
+        let longer = Timeouts { suite: left.suite + GRACE, test: left.suite + GRACE };
+        let program = Program::new(self.python);
+        let report = place("report");
+        let (used, ended) = measured(program, folder.path(), &report, longer, &command)?;
+        ensure!(used.code == Some(0), "the sandboxed side failed: {}", ended.err());
+        let part: Part = serde_json::from_slice(&fs_err::read(place("result"))?)?;
+        Ok(Part { lines: fs_err::read(report)?, peak_bytes: used.peak_bytes, ..part })
     }
-}
-
-fn part(lines: Vec<u8>, outcome: Result<Outcome, RunError>) -> anyhow::Result<Part> {
-    let outcome = outcome?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut output = text(&outcome.stdout) + &text(&outcome.stderr);
-    let incidents: Vec<String> = outcome.incidents.iter().map(|it| format!("{it:?}\n")).collect();
-    output.push_str(&incidents.concat());
-    let code = match outcome.exit {
-        Exit::Code(code) => Some(i32::from(code)),
-        Exit::Limit(_) => None,
-        _ => Some(-1),
-    };
-    if code == Some(-1) {
-        output = format!("{output}ended: {}\n", outcome.exit);
-    }
-    let usage = outcome.usage;
-    let (cpu_us, peak_bytes) = (usage.cpu_us, usage.peak_memory_bytes);
-    Ok(Part { lines, code, hung: false, cpu_us, peak_bytes, output })
-}
-
-/// Returns when the report has not grown for the given time.
-async fn stall(sandbox: &Sandbox, patience: Duration) {
-    let (mut length, mut grown) = (0, Instant::now());
-    while grown.elapsed() < patience {
-        tokio::time::sleep(POLL).await;
-        let now = lines(sandbox).len();
-        if now != length {
-            (length, grown) = (now, Instant::now());
-        }
-    }
-}
-
-fn lines(sandbox: &Sandbox) -> Vec<u8> {
-    let tree = sandbox.tree("/report");
-    tree.and_then(|tree| tree.read(REPORT).ok().map(|lines| lines.to_vec())).unwrap_or_default()
-}
-
-fn import(folder: &Path) -> anyhow::Result<Tree> {
-    let dir = Dir::open_ambient_dir(folder, ambient_authority())?;
-    Ok(Tree::import(&dir, &ImportOptions::default())?)
 }
