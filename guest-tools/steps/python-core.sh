@@ -11,7 +11,7 @@ cat "$WORK/py/Tools/wasm/config.site-wasm32-wasi" "$SRC/python/config/config.sit
 export CONFIG_SITE=$PWD/config.site PLAYPEN_C=$SRC/python/c
 export CC=$DEP_ZIG/bin/python-cc CXX=$DEP_ZIG/bin/python-cc AR=$DEP_ZIG/bin/ar RANLIB=$DEP_ZIG/bin/ranlib LD=$DEP_ZIG/bin/wasm-ld
 PREFIX=$DEP_PYTHON_LIBRARIES
-export CFLAGS="-O2 -g0" CPPFLAGS="-I$PREFIX/include" LDFLAGS="-L$PREFIX/lib" BLDSHARED=false
+export CFLAGS="-O3 -g0" CPPFLAGS="-I$PREFIX/include" LDFLAGS="-L$PREFIX/lib" BLDSHARED=false
 use_python_libraries
 PLAYPEN_CONFIGURE=1 ../py/configure -q --host=wasm32-unknown-wasip1 --build=x86_64-pc-linux-gnu \
   --with-build-python="$DEP_PYTHON_NATIVE/bin/python3.13" --prefix=/usr/local --disable-test-modules \

@@ -73,6 +73,7 @@ errnos! {
     NOTEMPTY = 55, "directory not empty";
     NOTSOCK = 57, "not a socket";
     NOTSUP = 58, "operation not supported";
+    OVERFLOW = 61, "value too large for defined data type";
     PERM = 63, "operation not permitted";
     PIPE = 64, "broken pipe";
     PROTONOSUPPORT = 66, "protocol not supported";

@@ -33,6 +33,7 @@ mod preinit;
 mod process;
 mod random;
 mod sandbox;
+mod semaphores;
 pub mod store;
 mod tool;
 mod tree;

@@ -11,6 +11,7 @@ use crate::{
     net::{Network, NetworkMode},
     process::{Job, Kernel},
     random::Randomness,
+    semaphores::Semaphores,
     tool::HostTool,
     tree::Tree,
     vfs::{Explanation, Mount, MountError, Rule, Vfs, standard_devices},
@@ -370,6 +371,7 @@ impl Sandbox {
             next_pid: AtomicU32::new(FIRST_PID),
             tools: settings.programs.clone(),
             network: Network::new(settings.network),
+            semaphores: Semaphores::default(),
             calls: HostCalls::default(),
         };
         Self { kernel: Arc::new(kernel), settings: Arc::new(settings) }

@@ -25,6 +25,7 @@ mod io;
 mod paths;
 mod poll;
 mod processes;
+mod semaphores;
 mod sockets;
 mod threads;
 
@@ -267,6 +268,12 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "proc_setpgid": processes::setpgid, (pid: i32, group: i32);
         "proc_setsid": processes::setsid, ();
         "proc_spawn": processes::spawn, (request: u32, out: u32);
+        "sem_close": semaphores::close, (number: u32);
+        "sem_open": semaphores::open, (name: u32, len: u32, flags: u32, value: u32, out: u32);
+        "sem_post": semaphores::post, (number: u32);
+        "sem_try": semaphores::try_take, (number: u32);
+        "sem_unlink": semaphores::unlink, (name: u32, len: u32);
+        "sem_value": semaphores::value, (number: u32, out: u32);
         "thread_interrupt": threads::interrupt, ();
         "thread_start": threads::start, (layout: u32, identity: u32, argument: u32, stack_pointer: u32);
         "thread_wake": threads::wake, (address: u32);
@@ -290,5 +297,6 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         std::mem::replace(&mut process.umask, mask as u32 & 0o777) as i32
     })?;
     threads::define_rest(linker)?;
+    semaphores::define_wait(linker)?;
     processes::define_wait(linker)
 }

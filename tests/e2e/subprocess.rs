@@ -29,6 +29,11 @@ fn programs_start_and_end_as_natively() {
     check(include_str!("../cases/option_cases.py"), 65);
 }
 
+#[test]
+fn spawned_processes_do_the_same_as_natively() {
+    check(include_str!("../cases/process_cases.py"), 30);
+}
+
 /// Compares what cases come to; there are at least `n_cases`, and a run that breaks off shows fewer.
 #[track_caller]
 fn check(cases: &str, n_cases: usize) {

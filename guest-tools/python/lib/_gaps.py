@@ -235,6 +235,7 @@ def _os():
         POSIX_SPAWN_DUP2=2, SCHED_OTHER=0, ST_RDONLY=1, ST_NOSUID=2, XATTR_CREATE=1, XATTR_REPLACE=2,
         P_WAIT=0, P_NOWAIT=1, P_NOWAITO=1, GRND_NONBLOCK=1, GRND_RANDOM=2,
     )  # fmt: skip
+    os.NGROUPS_MAX = posix.NGROUPS_MAX = 65536
     for name, number in numbers.items():
         if not hasattr(os, name):
             setattr(os, name, number)

@@ -14,6 +14,7 @@ use crate::{
     fd::{Description, FdTable, Flags, Held, Kind, ROOT_FD},
     image::{Entry, SigPipe, stub_module},
     limits::LimitKind,
+    semaphores::OpenSemaphores,
     tool::{HostTool, ToolCall},
     vfs::{Actor, At, Failure, NodeId, ProgramFile, Verdict},
 };
@@ -237,6 +238,7 @@ impl Start {
             turn_calls: 0,
             is_turn_over: false,
             threads: Threads::default(),
+            semaphores: OpenSemaphores::default(),
         }
     }
 }

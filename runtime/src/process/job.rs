@@ -10,6 +10,7 @@ use crate::{
     limits::{Budget, LimitKind, Limits},
     net::Network,
     random::Randomness,
+    semaphores::Semaphores,
     vfs::{Actor, Vfs},
 };
 use parking_lot::Mutex;
@@ -38,6 +39,8 @@ pub(crate) struct Kernel {
     pub(crate) tools: Option<BTreeMap<String, String>>,
     /// The sockets.
     pub(crate) network: Arc<Network>,
+    /// The named semaphores.
+    pub(crate) semaphores: Semaphores,
     /// What came in at the host functions.
     pub(crate) calls: HostCalls,
 }

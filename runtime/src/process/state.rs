@@ -7,6 +7,7 @@ use crate::{
     fd::{Description, FdTable},
     image::SigPipe,
     random::RandomStream,
+    semaphores::OpenSemaphores,
     vfs::Actor,
 };
 use std::{fmt, sync::Arc};
@@ -46,6 +47,7 @@ pub(crate) struct Process {
     /// It has to give way at the next opportunity.
     pub(crate) is_turn_over: bool,
     pub(crate) threads: Threads,
+    pub(crate) semaphores: OpenSemaphores,
 }
 
 impl fmt::Debug for Process {

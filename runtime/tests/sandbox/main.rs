@@ -11,5 +11,6 @@ mod network;
 mod preview1;
 mod processes;
 mod races;
+mod semaphores;
 mod support;
 mod threads;

@@ -3,7 +3,7 @@
 use crate::support::{World, guest};
 
 /// Data of a spawn request at 256 for `/bin/child` with descriptors 0, 1 and 2 as they are.
-fn request(extra: &[(u32, &'static str)]) -> Vec<(u32, &'static str)> {
+pub(crate) fn request(extra: &[(u32, &'static str)]) -> Vec<(u32, &'static str)> {
     let mut data = vec![
         (1024, "/bin/child"),
         (1040, "child\0"),

@@ -168,6 +168,13 @@ pub(crate) const PRELUDE: &str = r#"
   (import "playpen" "sock_transmit"
     (func $transmit (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "playpen" "proc_kill" (func $kill (param i32 i32) (result i32)))
+  (import "playpen" "sem_open" (func $sem_open (param i32 i32 i32 i32 i32) (result i32)))
+  (import "playpen" "sem_wait" (func $sem_wait (param i32 i64) (result i32)))
+  (import "playpen" "sem_try" (func $sem_try (param i32) (result i32)))
+  (import "playpen" "sem_post" (func $sem_post (param i32) (result i32)))
+  (import "playpen" "sem_value" (func $sem_value (param i32 i32) (result i32)))
+  (import "playpen" "sem_close" (func $sem_close (param i32) (result i32)))
+  (import "playpen" "sem_unlink" (func $sem_unlink (param i32 i32) (result i32)))
   (memory (export "memory") 4)
 "#;
 
