@@ -201,7 +201,7 @@ fn repository(what: &Measured<'_>) -> Result<Repository, VariantError> {
 }
 
 /// Returns the lines of `sources` that are in `after` and not in `before`.
-fn new_lines(before: &Tree, after: &Tree, sources: &BTreeSet<String>) -> Lines {
+pub(crate) fn new_lines(before: &Tree, after: &Tree, sources: &BTreeSet<String>) -> Lines {
     let text = |tree: &Tree, path: &str| {
         tree.read(path).map(|data| String::from_utf8_lossy(&data).into_owned()).unwrap_or_default()
     };
@@ -317,9 +317,47 @@ fn unmeasured(what: &Measured<'_>) -> Mutation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Score, new_lines};
+    use super::{Measured, Mutation, MutationConfig, Score, measure, new_lines};
+    use crate::{
+        agent::testing::{ScriptedModel, context},
+        context::Context,
+        verify::gate::Reason,
+    };
     use playpen_runtime::Tree;
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, sync::Arc};
+
+    const ID: &str = "tests/test_double.py::test_double";
+
+    /// Measures a test that goes `n_rounds` times through a loop before it asks anything.
+    async fn measured(ctx: &Context, n_rounds: u32) -> Mutation {
+        let tree = |body: &str| {
+            let test = format!(
+                "from double import double\n\n\ndef test_double():\n    for _ in range({n_rounds}):\n        \
+                 pass\n    assert double(2) == 4\n"
+            );
+            let mut tree = Tree::new();
+            let code = format!("def double(n):\n    {body}\n");
+            tree.write("double.py", code, 0o644).unwrap();
+            tree.write("tests/test_double.py", test, 0o644).unwrap();
+            tree
+        };
+        let (before, after) = (tree("raise NotImplementedError"), tree("return n + n"));
+        let ids = BTreeSet::from([ID.to_owned()]);
+        let what = Measured { name: "double", before: &before, after: &after, ids: &ids };
+        measure(ctx, MutationConfig::default(), &what).await.unwrap().0
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tests_of_which_none_can_be_used_are_not_measured() {
+        let Some(ctx) = context(Arc::new(ScriptedModel::answers(vec![]))) else { return };
+        let quick = measured(&ctx, 3).await;
+        assert!(quick.verdict.passed && quick.score.n_mutants > 0, "{quick:?}");
+        let slow = measured(&ctx, 400_000).await;
+        assert!(!slow.verdict.passed, "{slow:?}");
+        assert_eq!(slow.verdict.reasons, [Reason::NotMeasured]);
+        assert_eq!(slow.left_out.keys().collect::<Vec<_>>(), [ID]);
+        assert_eq!(slow.score, Score::default());
+    }
 
     #[test]
     fn only_new_lines_are_changed() {

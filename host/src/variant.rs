@@ -33,6 +33,7 @@ use crate::{
 pub mod baseline;
 mod bug;
 pub mod commit0;
+pub mod coverage;
 pub mod declared;
 pub mod desk;
 pub mod edits;

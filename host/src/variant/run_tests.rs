@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::{
     commit0::Commit0,
+    coverage::ChangeCoverage,
     declared::Declared,
     desk::{Score, VariantConfig},
     source::Source,
@@ -209,6 +210,10 @@ async fn swt_keeps_a_reproduction_under_any_name() {
     assert!(items["1.1.1"].kept, "{items:?}");
     assert_eq!(refusals(&items["1.1.1"]), ["reproducer: fails_on_fixed"], "{items:?}");
     assert_eq!(refusals(&items["1.1.2"]), ["leaks", "leaks"], "{items:?}");
+    // One line goes and one comes; the tests that are left do not get there.
+    let coverage = ChangeCoverage { n_lines: 2, n_before: 0, n_after: 2, n_by_new: 2 };
+    assert_eq!(items["1.1.1"].change_coverage, Some(coverage));
+    assert_eq!(items["1.1.2"].change_coverage, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,7 +60,7 @@ pub struct Series<'a> {
 }
 
 impl Series<'_> {
-    /// Lets agents work until one is accepted; what comes of it goes to `outcome`.
+    /// Lets agents work until one is accepted; what comes of it goes to `outcome`. Returns what was accepted.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl Series<'_> {
         mut self,
         desk: &Desk<'_>,
         outcome: &mut Outcome,
-    ) -> Result<(), VariantError> {
+    ) -> Result<Option<Verified>, VariantError> {
         let policy = self.role.policy();
         for attempt in 1..=self.max_attempts {
             let order = Order {
@@ -93,16 +93,19 @@ impl Series<'_> {
             outcome.score = better(outcome.score, score);
             let pair = judged.as_ref().map(|(stored, verified)| (stored, verified));
             let reasons = desk.close(left, pair, score)?;
-            if is_finished && judged.is_some_and(|(_, verified)| verified.accepted()) {
+            if let Some((_, verified)) = judged
+                && is_finished
+                && verified.accepted()
+            {
                 outcome.kept = true;
-                break;
+                return Ok(Some(verified));
             }
             if self.is_scored {
                 self.variables.findings = told(&reasons);
             }
             outcome.refused.push(VariantRefusal::Gates { role: self.role.name(), reasons });
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Asks the verifier about what an agent left.

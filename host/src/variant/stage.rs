@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    coverage::ChangeCoverage,
     desk::{Desk, Score, VariantConfig},
     error::VariantError,
     instance::{self, Posed},
@@ -99,6 +100,9 @@ pub struct Outcome {
     /// The best score, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
+    /// Which of the lines that the repair changes a reproduction runs, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change_coverage: Option<ChangeCoverage>,
     /// The task in the shape of SWE-bench.
     #[serde(skip)]
     pub posed: Option<Posed>,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     bug::inject,
+    coverage::{Repair, change_coverage},
     desk::{Desk, Statement},
     edits::{self, apply},
     error::VariantError,
@@ -67,7 +68,17 @@ async fn work(desk: &Desk<'_>, item: &str) -> Result<Outcome, VariantError> {
         goal: Goal::Reproduction { fixed: &fixed, earlier: &earlier },
         is_scored: false,
     };
-    series.work(desk, &mut outcome).await?;
+    if let Some(verified) = series.work(desk, &mut outcome).await? {
+        let repair = Repair {
+            name: &desk.source.project.name,
+            buggy: &bare(&verified.tree),
+            fixed: &fixed,
+            good: &bug.good,
+            earlier: &earlier,
+            record: &verified.record,
+        };
+        outcome.change_coverage = change_coverage(desk.ctx, repair).await?;
+    }
     Ok(outcome)
 }
 
