@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy.toml only exempts `#[test]` functions")]
 
 mod architecture;
+mod atif;
 mod audit;
 mod bad_input;
 mod cache;
