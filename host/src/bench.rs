@@ -24,7 +24,7 @@ use thiserror::Error;
 
 pub use case::Bench;
 pub use density::{Density, density};
-pub use files::{Audited, compare_files, n_file_steps};
+pub use files::{Audited, compare_files, compare_programs, n_file_steps, n_program_steps};
 pub use native::NativeError;
 pub use verification::{compare_verification, n_verification_steps};
 

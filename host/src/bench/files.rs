@@ -3,10 +3,14 @@
 //! All sides do the same operations on the same files, one after the other in each round: natively in
 //! a temporary folder, in a sandbox whose accesses nobody records, and in sandboxes that write a record
 //! at each level. A guest of a few instructions makes the calls, so that what is measured is what a
-//! program pays for a call: the way into the kernel, the walk, the decision, the event.
+//! program pays for a call: the way into the kernel, the walk, the decision, the event. Then programs work on
+//! files in the same way.
 
 mod guest;
 mod native;
+mod programs;
+
+pub use programs::{compare_programs, n_program_steps};
 
 use super::{BenchError, Comparison, NativeError, Series, ratio, series};
 use crate::audit::{EventFile, FileError, Redaction};
@@ -39,6 +43,9 @@ const PIECE_BYTES: usize = 256 << 10;
 
 /// Where the files are, below the folder of the bench.
 const FOLDER: &str = "src/pkg";
+
+/// The levels that are measured.
+const LEVELS: [AuditLevel; 3] = [AuditLevel::Denied, AuditLevel::Changes, AuditLevel::All];
 
 /// One kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,15 +174,13 @@ impl Sides {
     fn new(work: Work, engine: &Engine) -> Result<Self, BenchError> {
         let native = |source| BenchError::Native { case: work.name(), source };
         let sandbox = |level| sandbox(work, engine, level);
-        let levels = [AuditLevel::Denied, AuditLevel::Changes, AuditLevel::All];
-        let side =
-            |level| Ok(AuditedSide { level, base: sandbox(level)?, took: vec![], written: vec![] });
+        let side = |level| Ok(AuditedSide::new(level, sandbox(level)?));
         Ok(Self {
             work,
             folder: Folder::new().map_err(|source| native(NativeError::Folder(source)))?,
             native: vec![],
             plain: (sandbox(AuditLevel::All)?, vec![]),
-            audited: levels.into_iter().map(side).collect::<Result<_, BenchError>>()?,
+            audited: LEVELS.into_iter().map(side).collect::<Result<_, BenchError>>()?,
         })
     }
 
@@ -193,7 +198,8 @@ impl Sides {
             self.plain.1.push(plain / work.repetitions());
         }
         for side in &mut self.audited {
-            side.round(work, counts).await?;
+            let run = async |sandbox: &Sandbox| execute(work, sandbox).await;
+            side.round(work.name(), work.repetitions(), counts, run).await?;
         }
         Ok(())
     }
@@ -203,13 +209,8 @@ impl Sides {
         let series = |what: &str, times| series(what.to_owned(), times, work.bytes());
         let native = series("std::fs", native);
         let sandbox = series("no record", plain.1);
-        let audited = audited.into_iter().map(|side| {
-            let audited = series("with a record", side.took);
-            let over_unaudited = ratio(&audited, &sandbox);
-            let written_us = series("written", side.written).median_us;
-            Audited { level: side.level, series: audited, over_unaudited, written_us }
-        });
-        let audited = audited.collect();
+        let conclude = |side: AuditedSide| side.conclude(&sandbox, work.bytes());
+        let audited = audited.into_iter().map(conclude).collect();
         let native_over_sandbox = ratio(&native, &sandbox);
         let (bench, name) = (super::FILES.to_owned(), work.name().to_owned());
         Comparison { bench, name, sandbox, native, native_over_sandbox, audited, beside: None }
@@ -217,9 +218,20 @@ impl Sides {
 }
 
 impl AuditedSide {
-    async fn round(&mut self, work: Work, counts: bool) -> Result<(), BenchError> {
+    fn new(level: AuditLevel, base: Sandbox) -> Self {
+        Self { level, base, took: vec![], written: vec![] }
+    }
+
+    /// Lets `run` work in a sandbox with a record; it does the same so many times.
+    async fn round(
+        &mut self,
+        name: &'static str,
+        n_repetitions: u32,
+        counts: bool,
+        run: impl AsyncFn(&Sandbox) -> Result<Duration, BenchError>,
+    ) -> Result<(), BenchError> {
         let folder = tempfile::tempdir().map_err(|source| BenchError::Native {
-            case: work.name(),
+            case: name,
             source: NativeError::Folder(source),
         })?;
         let header = Header { version: 1, level: self.level, ..Header::default() };
@@ -228,13 +240,21 @@ impl AuditedSide {
         let file = Arc::new(EventFile::create(&path, &header, LogOptions::default(), none)?);
         let sandbox = self.base.fork(Some(Arc::clone(&file) as Arc<dyn AuditSink>));
         let started = Instant::now();
-        let took = execute(work, &sandbox).await?;
+        let took = run(&sandbox).await?;
         file.finish(End::default(), None)?;
         if counts {
-            self.took.push(took / work.repetitions());
-            self.written.push(started.elapsed() / work.repetitions());
+            self.took.push(took / n_repetitions);
+            self.written.push(started.elapsed() / n_repetitions);
         }
         Ok(())
+    }
+
+    /// Holds what was measured against the same without a record.
+    fn conclude(self, without: &Series, bytes: Option<u64>) -> Audited {
+        let audited = series("with a record".to_owned(), self.took, bytes);
+        let over_unaudited = ratio(&audited, without);
+        let written_us = series("written".to_owned(), self.written, bytes).median_us;
+        Audited { level: self.level, series: audited, over_unaudited, written_us }
     }
 }
 

@@ -122,13 +122,24 @@ impl NativeProgram {
         tree: &Tree,
         args: &[&str],
     ) -> Result<Self, NativeError> {
-        let folder = tempfile::tempdir().map_err(NativeError::Folder)?;
-        let dir = Dir::open_ambient_dir(folder.path(), ambient_authority());
-        tree.export(&dir.map_err(NativeError::Folder)?).map_err(NativeError::Export)?;
+        let folder = exported(tree)?;
         Ok(Self {
             program: machine.native_python.clone().ok_or(NativeError::NoPython)?,
             args: args.iter().map(OsString::from).collect(),
             what: format!("python {} in native CPython of the same sources", args.join(" ")),
+            cwd: Some(folder.path().to_owned()),
+            folder: Some(folder),
+            copies: false,
+        })
+    }
+
+    /// Runs a line of bash in a new folder with the files of `tree`.
+    pub(super) fn shell(tree: &Tree, line: &str) -> Result<Self, NativeError> {
+        let folder = exported(tree)?;
+        Ok(Self {
+            program: PathBuf::from("bash"),
+            args: ["-c", line].map(OsString::from).to_vec(),
+            what: format!("bash -c {line}"),
             cwd: Some(folder.path().to_owned()),
             folder: Some(folder),
             copies: false,
@@ -179,6 +190,14 @@ impl NativeProgram {
             output: String::from_utf8_lossy(&stdout).into_owned(),
         })
     }
+}
+
+/// Returns a new folder with the files of a tree.
+fn exported(tree: &Tree) -> Result<TempDir, NativeError> {
+    let folder = tempfile::tempdir().map_err(NativeError::Folder)?;
+    let dir = Dir::open_ambient_dir(folder.path(), ambient_authority());
+    tree.export(&dir.map_err(NativeError::Folder)?).map_err(NativeError::Export)?;
+    Ok(folder)
 }
 
 /// Compiles a static program that does nothing; none if this compiler cannot.
