@@ -59,6 +59,29 @@ fails(open("frame", "w"))
 """
     )
 
+LOCALES = """
+import locale, os
+os.environ.update(LC_ALL='C.UTF-8', LANG='de_DE.UTF-8')
+def tell(category, *name):
+    try:
+        print(category, name, locale.setlocale(getattr(locale, category), *name))
+    except locale.Error as error:
+        print(category, name, error)
+for category in ('LC_CTYPE', 'LC_NUMERIC', 'LC_ALL'):
+    tell(category)
+for name in ('', 'C.utf8', 'de_DE.UTF-8', 'en_US', 'c', 'C.UTF-16', 'POSIX', 'C.UTF-8', 'LC_CTYPE=C;LC_NUMERIC=C'):
+    tell('LC_ALL', name)
+    tell('LC_NUMERIC', name)
+    tell('LC_ALL')
+tell('LC_ALL', locale.setlocale(locale.LC_ALL))
+tell('LC_TIME', 'C')
+print(locale.getlocale(), locale.nl_langinfo(locale.CODESET), locale.localeconv()['decimal_point'])
+os.environ['LC_ALL'] = ''
+tell('LC_ALL', '')
+tell('LC_ALL', 'C')
+print(locale.getlocale(), locale.nl_langinfo(locale.CODESET), locale.strcoll('a', 'B'))
+"""
+
 CASES = [
     (["-c"], None),
     (["-m"], None),
@@ -132,6 +155,7 @@ CASES = [
     (["-c", "prin(1)"], None),
     (["-c", "def f(): g()\ndef g(): h()\nf()"], None),
     (["-c", "import json; json.loads('{')"], None),
+    (["-c", LOCALES], None),
 ]
 
 
