@@ -287,8 +287,13 @@ impl Suite {
 
     async fn run_in(&self, sandbox: &Sandbox, selection: &Selection) -> Result<Run, VariantError> {
         let request = self.request("run", selection);
-        let (outcome, report) =
-            self.start(sandbox, &request, &["-p", "playpen_report"], None).await?;
+        let watch = Arc::new(Watch::default());
+        let ended = tokio::select! {
+            ended = self.start(sandbox, &request, &["-p", "playpen_report"], Some(&watch)) => ended?,
+            // Threads that wait for each other compute nothing, so no limit on computing ends them.
+            () = watch.stalled() => return Ok(stalled()),
+        };
+        let (outcome, report) = ended;
         Ok(Run {
             exit_code: exit::is_regular(outcome.exit).then(|| outcome.exit.code()),
             stopped: exit::describe(outcome.exit),
@@ -503,6 +508,17 @@ fn begun(line: &Line) -> Option<String> {
     match line {
         Line::Begin { id, .. } => Some(id.clone()),
         _ => None,
+    }
+}
+
+/// Returns what is said of a run in which everything waits.
+fn stalled() -> Run {
+    Run {
+        exit_code: None,
+        stopped: Some("it showed no sign of life".to_owned()),
+        limit: None,
+        report: TestReport::default(),
+        last_words: String::new(),
     }
 }
 
