@@ -4,7 +4,7 @@ use crate::{
     errno::Errno,
     fd::{Capture, Description, Flags, Kind, OutputSink, PipeReader, StdinWriter, Stream, pipe},
     limits::{Limits, Usage},
-    process::{Exit, Incident, Job, Kernel, Start},
+    process::{Exit, Incident, Job, Kernel, SignalSet, Start},
 };
 use bytes::Bytes;
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -270,6 +270,7 @@ impl Command {
                 umask: 0o022,
                 own_session: true,
                 group: None,
+                ignored: SignalSet::default(),
             };
             match start.prepare(job) {
                 Err(Errno::NOENT | Errno::NOTDIR) => {}

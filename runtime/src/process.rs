@@ -6,6 +6,7 @@
 
 mod exec;
 mod job;
+mod signals;
 mod state;
 mod status;
 mod threads;
@@ -16,7 +17,8 @@ pub use self::status::{Exit, Incident, IncidentKind, TrapKind};
 pub(crate) use self::{
     exec::{Start, detached},
     job::{Job, Kernel, Target, WaitFor, Waited},
+    signals::{Action, MAX_SIGNAL, SignalSet, is_changeable},
     state::{Ended, Identity, Process},
-    threads::{Layout, NewThread, Threads, park, waiting},
+    threads::{Layout, NewThread, Threads, Woken, park, waiting},
     turns::{MAX_CALLS, Turns, give_way},
 };

@@ -26,6 +26,7 @@ mod paths;
 mod poll;
 mod processes;
 mod semaphores;
+mod signals;
 mod sockets;
 mod threads;
 
@@ -247,7 +248,7 @@ fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
     }
     immediate! { linker, PREVIEW1;
         "random_get": processes::random_get, (at: u32, len: u32);
-        "proc_raise": processes::raise, (signal: u32);
+        "proc_raise": signals::raise, (signal: u32);
         "sock_shutdown": sockets::shutdown, (fd: u32, how: u32);
     }
     Ok(())
@@ -264,7 +265,7 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "path_chmod": paths::chmod, (fd: u32, lookup: u32, path: u32, len: u32, mode: u32);
         "path_stat": paths::stat, (fd: u32, lookup: u32, path: u32, len: u32, out: u32);
         "proc_ids": processes::ids, (pid: i32, out: u32);
-        "proc_kill": processes::kill, (pid: i32, signal: u32);
+        "proc_kill": signals::kill, (pid: i32, signal: u32);
         "proc_setpgid": processes::setpgid, (pid: i32, group: i32);
         "proc_setsid": processes::setsid, ();
         "proc_spawn": processes::spawn, (request: u32, out: u32);
@@ -274,6 +275,10 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "sem_try": semaphores::try_take, (number: u32);
         "sem_unlink": semaphores::unlink, (name: u32, len: u32);
         "sem_value": semaphores::value, (number: u32, out: u32);
+        "signal_action": signals::action, (signal: u32, action: u32, out: u32);
+        "signal_forward": signals::forward, (child: u32);
+        "signal_notice": signals::notice, (address: u32, bits: u32);
+        "signal_take": signals::take, (out: u32);
         "thread_interrupt": threads::interrupt, ();
         "thread_start": threads::start, (layout: u32, identity: u32, argument: u32, stack_pointer: u32);
         "thread_wake": threads::wake, (address: u32);

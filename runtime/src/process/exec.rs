@@ -2,7 +2,8 @@
 
 use super::{
     Ended, Identity, IncidentKind, Job, Process, Status, Threads,
-    job::{KillSwitch, ROOT_PARENT},
+    job::ROOT_PARENT,
+    signals::{SignalSet, Signals},
     status::TrapKind,
     threads::{self, Main},
 };
@@ -45,6 +46,8 @@ pub(crate) struct Start {
     pub(crate) umask: u32,
     pub(crate) own_session: bool,
     pub(crate) group: Option<u32>,
+    /// Signals that it ignores from the start.
+    pub(crate) ignored: SignalSet,
 }
 
 /// Interpreters that may start interpreters, as in Linux. Answers TM-PROC-2: a script that names
@@ -67,7 +70,7 @@ struct Entered {
     found: Found,
     program: Arc<Program>,
     actor: Actor,
-    kill: Arc<KillSwitch>,
+    signals: Arc<Signals>,
 }
 
 impl Start {
@@ -90,10 +93,12 @@ impl Start {
         let asked = self.path.clone();
         let entered = self.enter(job);
         self.note(job, &asked, &entered);
-        let Entered { found, program, actor, kill } = entered.map_err(|failure| failure.errno())?;
+        let Entered { found, program, actor, signals } =
+            entered.map_err(|failure| failure.errno())?;
         let pid = actor.pid;
-        let process = self.into_process(job, actor, found.file.path, program.sig_pipe);
-        Ok((pid, run(Arc::clone(job), kill, program, process)))
+        let exe = found.file.path;
+        let process = self.into_process(job, actor, exe, program.sig_pipe, signals);
+        Ok((pid, run(Arc::clone(job), program, process)))
     }
 
     /// Finds the program and enters the process into the table.
@@ -107,9 +112,10 @@ impl Start {
         let program = job.kernel.programs.load(&found.module)?;
         let argv0: Arc<str> = self.argv.first().map_or("", |argv0| argv0.as_str()).into();
         let parent = self.parent.unwrap_or(ROOT_PARENT);
-        let (pid, kill) = job.enter(parent, Arc::clone(&argv0), self.own_session, self.group)?;
+        let name = Arc::clone(&argv0);
+        let (pid, signals) = job.enter(parent, name, self.own_session, self.group, self.ignored)?;
         let actor = Actor { pid, ppid: self.parent.unwrap_or(0), argv0, ..self.actor(job) };
-        Ok(Entered { found, program, actor, kill })
+        Ok(Entered { found, program, actor, signals })
     }
 
     /// Follows `#!` lines until a guest program is found, and puts their arguments in place.
@@ -207,6 +213,7 @@ impl Start {
         actor: Actor,
         exe: String,
         sig_pipe: SigPipe,
+        signals: Arc<Signals>,
     ) -> Process {
         // Guests have no working directory of the kernel's: they enter $PWD by themselves.
         self.env.retain(|variable| !variable.starts_with("PWD="));
@@ -239,6 +246,8 @@ impl Start {
             is_turn_over: false,
             threads: Threads::default(),
             semaphores: OpenSemaphores::default(),
+            signals,
+            signal_notice: None,
         }
     }
 }
@@ -256,10 +265,11 @@ pub(crate) fn detached(job: &Arc<Job>, name: &str) -> Process {
         umask: 0o022,
         own_session: true,
         group: None,
+        ignored: SignalSet::default(),
     };
     let budget = Arc::clone(&job.budget);
     let actor = Actor { pid: 1, ppid: 0, argv0: name.into(), call: None, budget };
-    start.into_process(job, actor, name.to_owned(), SigPipe::Error)
+    start.into_process(job, actor, name.to_owned(), SigPipe::Error, Arc::default())
 }
 
 /// Builds the table of a new process: what it was given, and the root directory at its number.
@@ -289,16 +299,17 @@ fn shebang(content: &Bytes) -> Option<(String, Option<String>)> {
 }
 
 /// The task of one process.
-async fn run(job: Arc<Job>, kill: Arc<KillSwitch>, program: Arc<Program>, process: Process) {
+async fn run(job: Arc<Job>, program: Arc<Program>, process: Process) {
     let actor = process.actor.clone();
     let stderr = process.fds.get(2).ok().cloned();
     let computing = Arc::clone(&process.computing);
+    let signals = Arc::clone(&process.signals);
     let status = {
         let instance = pin!(run_instance(&job, &program, process));
         let mut counted = pin!(counted(&job, &computing, instance));
         tokio::select! {
             biased;
-            signal = kill.wait() => Status::Signal(signal),
+            signal = signals.wait_for_end() => Status::Signal(signal),
             status = &mut counted => status,
         }
         // Here the store goes, and with it the descriptors: a reader at the other end of a pipe

@@ -1,6 +1,9 @@
 //! The process tree of one command, and the kernel that it runs on.
 
-use super::{Exit, Incident, IncidentKind, Status, Turns};
+use super::{
+    Exit, Incident, IncidentKind, Status, Turns,
+    signals::{SIGCHLD, SIGKILL, SignalSet, Signals},
+};
 use crate::{
     audit::{AuditLog, Decision, EventRef, HostCalls, Op},
     clock::Clock,
@@ -67,37 +70,13 @@ pub(crate) struct Ids {
     pub(crate) sid: u32,
 }
 
-/// How to end a process from outside.
-#[derive(Debug, Default)]
-pub(crate) struct KillSwitch {
-    signal: AtomicU32,
-    pressed: Notify,
-}
-
-impl KillSwitch {
-    fn press(&self, signal: u8) {
-        // The first signal counts.
-        let _ = self.signal.compare_exchange(0, signal.into(), Relaxed, Relaxed);
-        self.pressed.notify_one();
-    }
-
-    /// Waits until somebody ends the process.
-    pub(crate) async fn wait(&self) -> u8 {
-        loop {
-            let signal = self.signal.load(Relaxed);
-            if signal != 0 {
-                return u8::try_from(signal).expect("set from a u8");
-            }
-            self.pressed.notified().await;
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Entry {
     ids: Ids,
     argv0: Arc<str>,
-    kill: Arc<KillSwitch>,
+    signals: Arc<Signals>,
+    /// The child that signals for this process are for.
+    stand_in: Option<u32>,
     /// How it ended; a zombie until its parent has asked.
     status: Option<Status>,
 }
@@ -126,6 +105,18 @@ struct Table {
     /// No process may start any more.
     is_over: bool,
     n_tasks: usize,
+}
+
+impl Table {
+    /// Returns the process that gets the signals for this one. A child is younger than its parent, so this ends.
+    fn receiver<'a>(&'a self, mut entry: &'a Entry) -> &'a Entry {
+        let child =
+            |entry: &Entry| self.entries.get(&entry.stand_in?).filter(|it| it.status.is_none());
+        while let Some(next) = child(entry) {
+            entry = next;
+        }
+        entry
+    }
 }
 
 /// Incidents kept for one command; a crash loop should not fill the host's memory.
@@ -179,7 +170,8 @@ impl Job {
         argv0: Arc<str>,
         own_session: bool,
         group: Option<u32>,
-    ) -> SysResult<(u32, Arc<KillSwitch>)> {
+        ignored: SignalSet,
+    ) -> SysResult<(u32, Arc<Signals>)> {
         let mut table = self.table.lock();
         if table.is_over {
             return Err(Errno::AGAIN);
@@ -200,12 +192,13 @@ impl Job {
             Some(group) => group,
             None => pgid,
         };
-        let kill = Arc::new(KillSwitch::default());
+        let signals = Arc::new(Signals::new(ignored));
         let ids = Ids { pid, ppid, pgid, sid };
-        let entry = Entry { ids, argv0, kill: Arc::clone(&kill), status: None };
+        let entry =
+            Entry { ids, argv0, signals: Arc::clone(&signals), stand_in: None, status: None };
         table.entries.insert(pid, entry);
         table.n_tasks += 1;
-        Ok((pid, kill))
+        Ok((pid, signals))
     }
 
     /// Marks a process as ended: its children become nobody's, its parent may learn of it.
@@ -226,7 +219,11 @@ impl Job {
             entry.status = Some(status);
         }
         table.n_tasks -= 1;
+        let parent = table.entries.get(&ppid).map(|parent| Arc::clone(&parent.signals));
         drop(table);
+        if let Some(parent) = parent {
+            parent.send(SIGCHLD);
+        }
         self.budget.give_process();
         self.note_exit(actor, status);
         self.changed.notify_waiters();
@@ -285,8 +282,7 @@ impl Job {
         }
     }
 
-    /// Sends a signal. There are no handlers for signals from outside: a signal whose default is
-    /// to end the process ends it, the others do nothing.
+    /// Sends a signal, or with 0 only looks whether somebody would get it.
     pub(crate) fn kill(&self, target: Target, signal: u8) -> SysResult<()> {
         let table = self.table.lock();
         let is_meant = |entry: &&Entry| match target {
@@ -296,11 +292,17 @@ impl Job {
         let mut found = false;
         for entry in table.entries.values().filter(is_meant) {
             found = true;
-            if ends_by_default(signal) && entry.status.is_none() {
-                entry.kill.press(signal);
-            }
+            table.receiver(entry).signals.send(signal);
         }
         if found { Ok(()) } else { Err(Errno::SRCH) }
+    }
+
+    /// Passes the signals for a process on to one of its children for as long as that lives.
+    pub(crate) fn stand_in(&self, pid: u32, child: u32) -> SysResult<()> {
+        let mut table = self.table.lock();
+        table.entries.get(&child).filter(|entry| entry.ids.ppid == pid).ok_or(Errno::CHILD)?;
+        table.entries.get_mut(&pid).ok_or(Errno::SRCH)?.stand_in = Some(child);
+        Ok(())
     }
 
     pub(crate) fn ids(&self, pid: u32) -> SysResult<Ids> {
@@ -350,7 +352,7 @@ impl Job {
         let mut table = self.table.lock();
         table.is_over = true;
         for entry in table.entries.values() {
-            entry.kill.press(SIGKILL);
+            entry.signals.end(SIGKILL);
         }
         drop(table);
         self.changed.notify_waiters();
@@ -405,18 +407,3 @@ impl Job {
 
 /// The parent of a command's first process: the host.
 pub(crate) const ROOT_PARENT: u32 = u32::MAX;
-
-const SIGKILL: u8 = 9;
-
-/// Tells whether a signal ends a process that does nothing about it, as in `signal(7)`.
-fn ends_by_default(signal: u8) -> bool {
-    const CHLD: u8 = 17;
-    const CONT: u8 = 18;
-    const STOP: u8 = 19;
-    const TSTP: u8 = 20;
-    const TTIN: u8 = 21;
-    const TTOU: u8 = 22;
-    const URG: u8 = 23;
-    const WINCH: u8 = 28;
-    !matches!(signal, 0 | CHLD | CONT | STOP | TSTP | TTIN | TTOU | URG | WINCH)
-}

@@ -1,6 +1,6 @@
 //! What the kernel keeps for one process: the data of its wasm store.
 
-use super::{Job, Status, Threads};
+use super::{Job, Status, Threads, signals::Signals};
 use crate::{
     clock::Computing,
     errno::{Errno, SysResult},
@@ -48,6 +48,9 @@ pub(crate) struct Process {
     pub(crate) is_turn_over: bool,
     pub(crate) threads: Threads,
     pub(crate) semaphores: OpenSemaphores,
+    pub(crate) signals: Arc<Signals>,
+    /// Where the guest is told that a caught signal has come: an address, and the bits to set there.
+    pub(crate) signal_notice: Option<(u32, u32)>,
 }
 
 impl fmt::Debug for Process {

@@ -10,7 +10,7 @@
 //!
 //! A program that starts no thread runs as if this were not there.
 
-use super::Process;
+use super::{Process, signals::Signals};
 use crate::{
     errno::{Errno, SysResult},
     wasi,
@@ -74,18 +74,9 @@ pub(crate) struct Threads {
     n_alive: usize,
     /// The identity of the running thread.
     running: u32,
-    interrupt: Arc<Interrupt>,
     /// Whether the running thread waits in a system call, so that another one may go on.
     waits: bool,
     parked: VecDeque<(u32, Arc<Parked>)>,
-}
-
-/// Ends the wait of the first thread, which is the one that signals are for; kept for its next one if it does
-/// not wait.
-#[derive(Debug, Default)]
-struct Interrupt {
-    is_set: AtomicBool,
-    waker: Mutex<Option<Waker>>,
 }
 
 /// A thread that waits for another one.
@@ -117,14 +108,6 @@ impl Threads {
         }
     }
 
-    /// Interrupts the first thread where it waits.
-    pub(crate) fn interrupt(&mut self) {
-        self.interrupt.is_set.store(true, Release);
-        if let Some(waker) = self.interrupt.waker.lock().take() {
-            waker.wake();
-        }
-    }
-
     /// Notes that the running thread waits from here on, or does not any more.
     fn set_waits(&mut self, waits: bool) {
         self.waits = waits;
@@ -135,26 +118,26 @@ impl Threads {
 ///
 /// # Errors
 ///
-/// `EINTR` if another thread interrupted this one.
+/// `EINTR` if this is the first thread, and another one interrupted it or a caught signal has come.
 pub(crate) async fn waiting<T>(
     caller: &mut Caller<'_, Process>,
     wait: impl Future<Output = T>,
 ) -> SysResult<T> {
-    let threads = &mut caller.data_mut().threads;
-    threads.set_waits(true);
-    let is_interruptible = threads.n_alive > 0 && threads.running == MAIN;
-    let interrupt = is_interruptible.then(|| Arc::clone(&threads.interrupt));
+    let signals = interruptible(caller.data());
+    caller.data_mut().threads.set_waits(true);
     let mut wait = pin!(wait);
     let done = poll_fn(|cx| {
-        if let Some(interrupt) = &interrupt {
-            *interrupt.waker.lock() = Some(cx.waker().clone());
-        }
-        if let Poll::Ready(value) = wait.as_mut().poll(cx) {
-            return Poll::Ready(Ok(value));
-        }
-        match &interrupt {
-            Some(it) if it.is_set.swap(false, AcqRel) => Poll::Ready(Err(Errno::INTR)),
-            _ => Poll::Pending,
+        let is_interrupted = signals.as_ref().is_some_and(|it| it.take_interruption(cx.waker()));
+        match wait.as_mut().poll(cx) {
+            Poll::Ready(value) => {
+                // What came at the same time is for the next wait.
+                if let (true, Some(signals)) = (is_interrupted, &signals) {
+                    signals.interrupt();
+                }
+                Poll::Ready(Ok(value))
+            }
+            Poll::Pending if is_interrupted => Poll::Ready(Err(Errno::INTR)),
+            Poll::Pending => Poll::Pending,
         }
     })
     .await;
@@ -162,31 +145,50 @@ pub(crate) async fn waiting<T>(
     done
 }
 
-/// Waits until another thread wakes this one at an address; returns whether it did in time.
+/// Returns the signals of a process whose running thread can be interrupted.
+fn interruptible(process: &Process) -> Option<Arc<Signals>> {
+    let Threads { n_alive, running, .. } = process.threads;
+    let can_be = if n_alive > 0 { running == MAIN } else { process.signals.catches() };
+    can_be.then(|| Arc::clone(&process.signals))
+}
+
+/// Why a thread does not wait at an address any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    ByThread,
+    BySignal,
+    ByTime,
+}
+
+/// Waits until another thread wakes this one at an address.
 pub(crate) async fn park(
     caller: &mut Caller<'_, Process>,
     address: u32,
     timeout: Option<Duration>,
-) -> bool {
+) -> Woken {
     let parked = Arc::new(Parked::default());
     caller.data_mut().threads.parked.push_back((address, Arc::clone(&parked)));
     let job = Arc::clone(&caller.data().job);
     let mut sleep = pin!(wasi::sleep(timeout, job.turns.as_deref()));
+    let signals = interruptible(caller.data());
     caller.data_mut().threads.set_waits(true);
-    let is_woken = poll_fn(|cx| {
+    let woken = poll_fn(|cx| {
         *parked.waker.lock() = Some(cx.waker().clone());
         if parked.is_woken.load(Acquire) {
-            return Poll::Ready(true);
+            return Poll::Ready(Woken::ByThread);
         }
-        sleep.as_mut().poll(cx).map(|()| false)
+        if signals.as_ref().is_some_and(|it| it.take_interruption(cx.waker())) {
+            return Poll::Ready(Woken::BySignal);
+        }
+        sleep.as_mut().poll(cx).map(|()| Woken::ByTime)
     })
     .await;
     let threads = &mut caller.data_mut().threads;
     threads.set_waits(false);
-    if !is_woken {
+    if woken != Woken::ByThread {
         threads.parked.retain(|(_, it)| !Arc::ptr_eq(it, &parked));
     }
-    is_woken
+    woken
 }
 
 /// A store that several calls are in the middle of.
@@ -362,6 +364,7 @@ impl Running {
             }
             write_u32(store, layout.identity, thread.identity);
         }
+        tell_of_signals(store);
         self.last = place;
         thread.signal.is_ready.swap(false, AcqRel);
         let waker = Waker::from(Arc::clone(&thread.signal));
@@ -398,6 +401,17 @@ impl Running {
         if let Some((at, flags)) = at.and_then(|at| Some((at, read_u32(store, at)?))) {
             write_u32(store, at, flags | layout.give_way);
         }
+    }
+}
+
+/// Where a caught signal has come, sets the bits that the guest looks at.
+fn tell_of_signals(store: &mut Store<Process>) {
+    if !store.data().signals.has_come() {
+        return;
+    }
+    let Some((address, bits)) = store.data().signal_notice else { return };
+    if let Some(value) = read_u32(store, address) {
+        write_u32(store, address, value | bits);
     }
 }
 

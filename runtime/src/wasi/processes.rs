@@ -1,9 +1,9 @@
 //! System calls on processes: the extension module `playpen`.
 
-use super::{Attempt, Guest, Outcome, PLAYPEN, PREVIEW1, Wait};
+use super::{Attempt, Guest, PLAYPEN, PREVIEW1, Wait};
 use crate::{
     errno::{Errno, SysResult},
-    process::{Job, Process, Start, Status, Target, WaitFor, Waited, waiting},
+    process::{Job, Process, SignalSet, Start, Status, WaitFor, Waited, waiting},
 };
 use wasmtime::{Caller, Linker};
 
@@ -13,9 +13,6 @@ const MONOTONIC: u32 = 1;
 const PROCESS_CPUTIME: u32 = 2;
 const THREAD_CPUTIME: u32 = 3;
 
-/// Signals are numbered up to here, as on Linux.
-const MAX_SIGNAL: u32 = 64;
-
 pub(super) fn sched_yield(_: &mut Guest<'_>, process: &mut Process) -> Attempt {
     // One turn for everybody else, and then back.
     if std::mem::replace(&mut process.has_yielded, true) {
@@ -23,13 +20,6 @@ pub(super) fn sched_yield(_: &mut Guest<'_>, process: &mut Process) -> Attempt {
         Attempt::Finished(Ok(()).into())
     } else {
         Attempt::Wait(Wait::Turn)
-    }
-}
-
-pub(super) fn raise(_: &mut Guest<'_>, _: &mut Process, signal: u32) -> Outcome {
-    match u8::try_from(signal) {
-        Ok(signal) if u32::from(signal) <= MAX_SIGNAL => Outcome::End(Status::Signal(signal)),
-        _ => Err(Errno::INVAL).into(),
     }
 }
 
@@ -108,26 +98,6 @@ pub(super) fn setsid(_: &mut Guest<'_>, process: &mut Process) -> SysResult<()> 
     process.job.new_session(process.pid())
 }
 
-pub(super) fn kill(_: &mut Guest<'_>, process: &mut Process, pid: i32, signal: u32) -> Outcome {
-    let Some(signal) = u8::try_from(signal).ok().filter(|signal| u32::from(*signal) <= MAX_SIGNAL)
-    else {
-        return Err(Errno::INVAL).into();
-    };
-    if pid.cast_unsigned() == process.pid() && signal != 0 {
-        // A guest sends itself only signals whose action is the default one.
-        return Outcome::End(Status::Signal(signal));
-    }
-    let target = match pid {
-        1.. => Target::Pid(pid.cast_unsigned()),
-        i32::MIN..-1 => Target::Group(pid.unsigned_abs()),
-        _ => match process.job.ids(process.pid()) {
-            Ok(ids) => Target::Group(ids.pgid),
-            Err(errno) => return Err(errno).into(),
-        },
-    };
-    process.job.kill(target, signal).into()
-}
-
 /// Flags of a spawn request.
 const SET_SESSION: u32 = 1;
 const SET_GROUP: u32 = 2;
@@ -160,7 +130,7 @@ pub(super) fn spawn(
         flags,
         group,
         umask,
-        _,
+        ignored,
     ] = guest.u32s::<16>(request)?;
     let path = guest.path(path, path_len)?;
     if path.is_empty() {
@@ -177,6 +147,7 @@ pub(super) fn spawn(
         umask: if flags & SET_UMASK != 0 { umask & 0o777 } else { process.umask },
         own_session: flags & SET_SESSION != 0,
         group: (flags & SET_GROUP != 0).then_some(group),
+        ignored: process.signals.ignored().and(SignalSet(ignored.into())),
     };
     let pid = start.start(&process.job)?;
     guest.write_u32(out, pid)

@@ -3,7 +3,7 @@
 use super::{Guest, PLAYPEN};
 use crate::{
     errno::{Errno, SysResult},
-    process::{Layout, NewThread, Process, park},
+    process::{Layout, NewThread, Process, Woken, park},
 };
 use std::time::Duration;
 use wasmtime::{Caller, Linker};
@@ -28,7 +28,7 @@ pub(super) fn wake(_: &mut Guest<'_>, process: &mut Process, address: u32) -> Sy
 }
 
 pub(super) fn interrupt(_: &mut Guest<'_>, process: &mut Process) -> SysResult<()> {
-    process.threads.interrupt();
+    process.signals.interrupt();
     Ok(())
 }
 
@@ -41,8 +41,12 @@ pub(super) fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> 
         |mut caller: Caller<'_, Process>, (address, timeout): (u32, i64)| {
             Box::new(async move {
                 let timeout = u64::try_from(timeout).ok().map(Duration::from_nanos);
-                let is_woken = park(&mut caller, address, timeout).await;
-                Ok(if is_woken { 0 } else { i32::from(Errno::TIMEDOUT.raw()) })
+                let woken = park(&mut caller, address, timeout).await;
+                Ok(match woken {
+                    Woken::ByThread => 0,
+                    Woken::BySignal => Errno::INTR.raw().into(),
+                    Woken::ByTime => Errno::TIMEDOUT.raw().into(),
+                })
             })
         },
     )?;

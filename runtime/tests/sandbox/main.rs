@@ -12,5 +12,6 @@ mod preview1;
 mod processes;
 mod races;
 mod semaphores;
+mod signals;
 mod support;
 mod threads;

@@ -175,6 +175,8 @@ pub(crate) const PRELUDE: &str = r#"
   (import "playpen" "sem_value" (func $sem_value (param i32 i32) (result i32)))
   (import "playpen" "sem_close" (func $sem_close (param i32) (result i32)))
   (import "playpen" "sem_unlink" (func $sem_unlink (param i32 i32) (result i32)))
+  (import "playpen" "signal_action" (func $action (param i32 i32 i32) (result i32)))
+  (import "playpen" "signal_take" (func $take (param i32) (result i32)))
   (memory (export "memory") 4)
 "#;
 
