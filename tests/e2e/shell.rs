@@ -45,6 +45,11 @@ fn bc_computes_as_gnu_bc() {
 }
 
 #[test]
+fn signals_do_what_they_do_natively() {
+    compare("signals.toml");
+}
+
+#[test]
 fn programs_that_are_absent_are_not_found_and_say_what_to_do() {
     let script = r#"command -v gcc || echo none; which gcc || echo none; type gcc 2>&1
         gcc -c x.c; echo $?; sh -c gcc; echo $?; env gcc; echo $?; echo a | xargs gcc; echo $?

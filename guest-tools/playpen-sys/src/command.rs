@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::ENOEXEC;
 use crate::files::pipe;
 use crate::process::{ExitStatus, NOHANG, kill, spawn, wait};
+use crate::signals;
 
 /// Where a child's descriptor 0, 1 or 2 leads.
 #[derive(Debug)]
@@ -207,6 +208,20 @@ impl Command {
     pub fn status(&mut self) -> io::Result<ExitStatus> {
         self.spawn()?.wait()
     }
+
+    /// Runs the program in place of this one, as `execve` would: it gets the signals for this process, which ends as
+    /// it does. Returns its status unless a signal has ended it.
+    pub fn stand_in(&mut self) -> io::Result<i32> {
+        let mut child = self.spawn()?;
+        let _ = signals::forward_signals(child.pid);
+        let status = child.wait()?;
+        if let Some(signal) = status.signal() {
+            let _ = signals::set_action(signal as u32, signals::Action::Default);
+            let _ = kill(crate::pid(), signal as u32);
+        }
+        Ok(status.shell_code().into())
+    }
+
     /// Reads stdout to its end, then stderr: the child must not fill stderr's pipe before.
     pub fn output(&mut self) -> io::Result<Output> {
         for i in [1, 2] {

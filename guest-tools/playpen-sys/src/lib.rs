@@ -8,6 +8,7 @@ mod command;
 mod files;
 mod process;
 mod raw;
+mod signals;
 mod transfer;
 
 use std::io;
@@ -15,13 +16,20 @@ use std::io;
 pub use absent::instead_of;
 pub use command::{Child, Command, Output, Stdio};
 pub use files::{chmod, dup, executable, is_open, links, pipe, stat, umask, wait_readable};
-pub use process::{ExitStatus, NOHANG, kill, parent, pid, spawn, uptime, wait, wait_any};
+pub use process::{
+    ExitStatus, NOHANG, kill, lead_group, parent, pid, spawn, uptime, wait, wait_any,
+};
+pub use signals::{
+    Action, action, forward_signals, ignore_in_children, set_action, sleep, take_signal,
+};
 pub use transfer::{copy_mode, copy_new_mode, rename_across, set_times, symlink};
 
 /// A rename from one mount to another.
 pub const EXDEV: i32 = 75;
 /// Permission denied.
 pub const EACCES: i32 = 2;
+/// A wait that a signal has ended.
+pub const EINTR: i32 = 27;
 /// No such child.
 pub const ECHILD: i32 = 12;
 /// No such file.

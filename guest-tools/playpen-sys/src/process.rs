@@ -3,7 +3,7 @@
 use std::io::{self, Error, Write as _};
 
 use crate::raw::{self, Request, Waited};
-use crate::{EACCES, ENOENT, ENOTDIR, ROOT, check};
+use crate::{EACCES, ENOENT, ENOTDIR, ROOT, check, signals};
 
 /// Option of [`wait`]: do not block.
 pub const NOHANG: u32 = 1;
@@ -49,7 +49,7 @@ pub fn spawn(
             flags: 0,
             pgid: 0,
             umask: 0,
-            reserved: 0,
+            ignored: signals::ignored_in_children(),
         };
         let mut pid = 0u32;
         check(unsafe { raw::proc_spawn(&req, &mut pid) }).map(|()| pid as i32)
@@ -75,6 +75,11 @@ pub fn wait(pid: i32, flags: u32) -> io::Result<Option<ExitStatus>> {
     let mut w = Waited::default();
     check(unsafe { raw::proc_wait(pid, flags, &mut w) })?;
     Ok((w.pid != 0).then_some(ExitStatus(w.status)))
+}
+
+/// Makes the process the first of a group of its own.
+pub fn lead_group() -> io::Result<()> {
+    check(unsafe { raw::proc_setpgid(0, 0) })
 }
 
 /// Waits for whichever child ends next; its id and how it ended.
@@ -107,7 +112,7 @@ pub fn parent() -> i32 {
     ids[1]
 }
 
-/// Sends a signal, by its Linux number, to a process or (negative) a group.
+/// Sends a signal, by its Linux number, to a process or (negative) a group; 0 is the own group.
 pub fn kill(pid: i32, sig: u32) -> io::Result<()> {
     check(unsafe { raw::proc_kill(pid, sig) })
 }

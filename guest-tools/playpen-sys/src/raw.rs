@@ -8,7 +8,11 @@ unsafe extern "C" {
     pub(crate) fn proc_spawn(req: *const Request, pid: *mut u32) -> i32;
     pub(crate) fn proc_wait(pid: i32, options: u32, out: *mut Waited) -> i32;
     pub(crate) fn proc_kill(pid: i32, sig: u32) -> i32;
+    pub(crate) fn proc_setpgid(pid: i32, group: i32) -> i32;
     pub(crate) fn proc_ids(pid: i32, out: *mut i32) -> i32;
+    pub(crate) fn signal_action(signal: u32, action: u32, before: *mut u32) -> i32;
+    pub(crate) fn signal_forward(child: i32) -> i32;
+    pub(crate) fn signal_take(signal: *mut u32) -> i32;
     pub(crate) fn umask(mask: i32) -> i32;
     pub(crate) fn path_stat(
         fd: u32,
@@ -63,7 +67,7 @@ pub(crate) struct Request {
     pub(crate) flags: u32,
     pub(crate) pgid: i32,
     pub(crate) umask: u32,
-    pub(crate) reserved: u32,
+    pub(crate) ignored: u32,
 }
 const _: () = assert!(size_of::<Request>() == 64);
 

@@ -92,7 +92,7 @@ static int wait_for(const void *address, int64_t timeout_ns) {
     n_waiting++;
     int e = pp_thread_wait(address, timeout_ns);
     n_waiting--;
-    return e;
+    return e == EINTR ? 0 : e; /* as if it had been woken: who waits looks for signals, and again for what it waits for */
 }
 /* Who gives the interpreter's lock up waits until another thread has taken it; but the one that could have gone on
  * may find that it has to wait itself, and then nobody would. Nothing is lost by looking again. */

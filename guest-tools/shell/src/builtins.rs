@@ -1,8 +1,10 @@
 //! Builtins that brush has for Unix only, or that must speak of the kernel's processes.
 
+mod jobs;
 mod kill;
 mod ulimit;
 mod umask;
+mod wait;
 
 use std::pin::Pin;
 
@@ -35,6 +37,10 @@ pub(crate) fn register<SE: ShellExtensions>(shell: &mut Shell<SE>) {
         Registration { execute_func: wait, ..simple_builtin::<Umask, SE>() },
     );
     shell.register_builtin(
+        "jobs",
+        Registration { execute_func: jobs, ..simple_builtin::<Umask, SE>() },
+    );
+    shell.register_builtin(
         "kill",
         Registration { execute_func: kill, ..simple_builtin::<Umask, SE>() },
     );
@@ -46,7 +52,7 @@ pub(crate) fn register<SE: ShellExtensions>(shell: &mut Shell<SE>) {
     shell.register_builtin("umask", simple_builtin::<Umask, SE>());
 }
 
-/// `exec`: keeps redirections; no process is replaced, the shell waits and ends with the status.
+/// `exec`: keeps redirections. No process is replaced: the program stands in for the shell, which waits and ends as it.
 fn exec<SE: ShellExtensions>(
     context: ExecutionContext<'_, SE>,
     args: Vec<CommandArg>,
@@ -65,8 +71,10 @@ fn exec<SE: ShellExtensions>(
                 context.shell.env_mut().unset(&name)?;
             }
         }
+        let mut params = context.params;
+        params.is_tail = true;
         let shell = ShellForCommand::ParentShell(context.shell);
-        let mut command = SimpleCommand::new(shell, context.params, name, words);
+        let mut command = SimpleCommand::new(shell, params, name, words);
         command.use_functions = false;
         command.argv0 = argv0;
         let started = command.execute().await?;
@@ -122,6 +130,14 @@ fn disown<SE: ShellExtensions>(
     })
 }
 
+/// `jobs`; see [`jobs::jobs`].
+fn jobs<SE: ShellExtensions>(
+    context: ExecutionContext<'_, SE>,
+    args: Vec<CommandArg>,
+) -> Pending<'_> {
+    Box::pin(jobs::jobs(context, args.iter().skip(1).map(ToString::to_string).collect()))
+}
+
 /// `kill`; see [`kill::kill`].
 fn kill<SE: ShellExtensions>(
     context: ExecutionContext<'_, SE>,
@@ -130,50 +146,10 @@ fn kill<SE: ShellExtensions>(
     Box::pin(kill::kill(context, args.iter().skip(1).map(ToString::to_string).collect()))
 }
 
-/// `wait [-n] [PID | %JOB]...`.
+/// `wait`; see [`wait::wait`].
 fn wait<SE: ShellExtensions>(
     context: ExecutionContext<'_, SE>,
     args: Vec<CommandArg>,
 ) -> Pending<'_> {
-    Box::pin(async move {
-        let ids: Vec<String> =
-            args.iter().skip(1).map(ToString::to_string).filter(|a| !a.starts_with('-')).collect();
-        let takes_next = args.iter().skip(1).any(|a| a.to_string() == "-n");
-        let jobs = context.shell.jobs_mut();
-        let mut result = ExecutionResult::success();
-        if ids.is_empty() && takes_next {
-            // Children that are no jobs end as well: process substitutions.
-            result = loop {
-                if jobs.jobs.is_empty() {
-                    break ExecutionResult::new(127);
-                }
-                let pid = brush_core::sys::process::wait_any()?;
-                let at = jobs.jobs.iter().position(|job| job.representative_pid() == Some(pid));
-                if let Some(at) = at {
-                    break jobs.jobs.remove(at).wait().await?;
-                }
-                brush_core::sys::process::forget(pid);
-            };
-        } else if ids.is_empty() {
-            jobs.wait_all().await?;
-        }
-        for id in ids {
-            let job = if id.starts_with('%') {
-                jobs.resolve_job_spec(&id)
-            } else {
-                let pid = id.parse().ok();
-                jobs.jobs.iter_mut().find(|j| pid.is_some() && j.representative_pid() == pid)
-            };
-            result = match job {
-                Some(job) => {
-                    let number = job.id;
-                    let result = job.wait().await?;
-                    jobs.jobs.retain(|j| j.id != number);
-                    result
-                }
-                None => ExecutionResult::new(127),
-            };
-        }
-        Ok(result)
-    })
+    Box::pin(wait::wait(context, args.iter().skip(1).map(ToString::to_string).collect()))
 }

@@ -14,7 +14,8 @@ use std::io::{Read as _, Write as _};
 use brush_builtins::{BuiltinSet, default_builtins};
 use brush_core::traps::TrapSignal;
 use brush_core::{
-    Error, ErrorKind, ExecutionResult, Shell, ShellValue, ShellVariable, SourceInfo, sys::fork,
+    Error, ErrorKind, ExecutionResult, Shell, ShellValue, ShellVariable, SourceInfo,
+    sys::{delivery, fork},
 };
 
 use messages::Extensions;
@@ -44,6 +45,7 @@ async fn run() -> Result<u8, Error> {
             return Ok(2);
         }
     };
+    delivery::start();
     let options = Options::parse(args);
     let saved = state.as_ref().map(state::Descriptors::read).transpose()?.unwrap_or_default();
     let mut shell = if saved.is_empty() { fresh(&options).await? } else { state::restore(&saved)? };

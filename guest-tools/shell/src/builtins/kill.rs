@@ -10,7 +10,7 @@ use brush_core::{Error, ExecutionContext, ExecutionResult, ShellExtensions};
 const USAGE: &str =
     "kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]";
 
-/// Sends a signal. One to the shell itself runs its trap: the kernel knows no handlers.
+/// Sends a signal. The trap of one to the shell itself runs after the command, like that of any other.
 pub(super) async fn kill<SE: ShellExtensions>(
     context: ExecutionContext<'_, SE>,
     args: Vec<String>,
@@ -43,19 +43,16 @@ pub(super) async fn kill<SE: ShellExtensions>(
         } else {
             target.parse().ok()
         };
-        if pid == Some(playpen_sys::pid()) && context.shell.traps().handles(signal) {
-            let params = context.params.clone();
-            let handled = context.shell.invoke_trap_handler(signal, &params).await?;
-            if !handled.is_normal_flow() {
-                return Ok(handled);
-            }
-            continue;
-        }
         let number = i32::try_from(signal).ok().and_then(|number| u32::try_from(number).ok());
         let sent = pid.zip(number).map(|(pid, number)| playpen_sys::kill(pid, number));
         if !sent.is_some_and(|sent| sent.is_ok()) {
             let prefix = context.shell.message_prefix();
-            writeln!(context.stderr(), "{prefix}kill: ({target}) - No such process")?;
+            let why = match target.parse::<i32>() {
+                Ok(pid) => format!("({pid}) - No such process"),
+                Err(_) if target.starts_with('%') => format!("{target}: no such job"),
+                Err(_) => format!("{target}: arguments must be process or job IDs"),
+            };
+            writeln!(context.stderr(), "{prefix}kill: {why}")?;
             result = ExecutionResult::new(1);
         }
     }

@@ -137,8 +137,8 @@ fn start(command: &[String], variables: Variables, folder: Option<&str>, is_verb
         return Ok(USAGE);
     }
     let mut start = playpen_sys::Command::new(program);
-    match start.args(&command[1..]).env_clear().envs(variables).status() {
-        Ok(status) => Ok(status.shell_code().into()),
+    match start.args(&command[1..]).env_clear().envs(variables).stand_in() {
+        Ok(code) => Ok(code),
         Err(e) => {
             let instead = playpen_sys::instead_of(program);
             eprintln!("env: '{program}': {}{instead}", reason(&e));

@@ -16,6 +16,12 @@ pub(super) fn signal(name: &str) -> Option<u32> {
     name.parse().ok().or_else(by_name)
 }
 
+/// The name of a signal, without `SIG`.
+pub(super) fn name_of(signal: u32) -> String {
+    let name = (signal as usize).checked_sub(1).and_then(|at| NAMES.get(at));
+    name.map_or(signal.to_string(), |name| (*name).to_owned())
+}
+
 pub(crate) fn run(call: &Call<'_>) -> R {
     let args = call.args.as_slice();
     let (signal, pids) = match args.split_first() {

@@ -273,8 +273,12 @@ pub(crate) fn starter(call: &Call<'_>) -> R {
         eprintln!("{}: missing operand\nTry '{0} --help' for more information.", call.name);
         return Ok(125);
     };
-    match playpen_sys::Command::new(command[0]).args(&command[1..]).status() {
-        Ok(status) => Ok(status.shell_code().into()),
+    if call.name == "nohup" {
+        const SIGHUP: u32 = 1;
+        playpen_sys::set_action(SIGHUP, playpen_sys::Action::Ignore)?;
+    }
+    match playpen_sys::Command::new(command[0]).args(&command[1..]).stand_in() {
+        Ok(code) => Ok(code),
         Err(e) => {
             let instead = playpen_sys::instead_of(command[0]);
             eprintln!("{}: '{}': {}{instead}", call.name, command[0], reason(&e));

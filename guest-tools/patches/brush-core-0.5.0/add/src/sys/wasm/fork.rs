@@ -29,9 +29,15 @@ pub enum Task {
     Command(ast::Command),
     AndOr(ast::AndOrList),
     List(ast::CompoundList),
+    Subshell(ast::CompoundList),
 }
 
 static CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is such a child.
+pub fn is_fork() -> bool {
+    CHILD.load(Relaxed)
+}
 
 /// A forked shell that writes to a closed pipe ends, as by SIGPIPE.
 pub fn broken_pipe() {
@@ -129,12 +135,19 @@ pub fn exec<SE: ShellExtensions>(
     let cwd = context.shell.working_dir().to_string_lossy();
     let mut argv = vec![argv0];
     argv.extend(args.iter().map(|a| a.as_str()));
+    let is_tail = context.params.is_tail;
+    let started = |pid| {
+        if is_tail {
+            super::delivery::started_tail(pid);
+        }
+        child(pid)
+    };
     match playpen_sys::spawn(Some(path), &argv, &env, &cwd, &fds) {
         Err(e) if e.raw_os_error() == Some(playpen_sys::ENOEXEC) => {
             argv.splice(0..1, ["sh", path]);
-            playpen_sys::spawn(Some(SHELL), &argv, &env, &cwd, &fds).map(child)
+            playpen_sys::spawn(Some(SHELL), &argv, &env, &cwd, &fds).map(started)
         }
-        r => r.map(child),
+        r => r.map(started),
     }
 }
 
@@ -162,7 +175,7 @@ pub fn fork<SE: ShellExtensions>(
     fds.push((STATE_FD, r.as_raw_fd() as u32));
     let numbers: Vec<i32> = files.iter().map(|(n, ..)| *n).collect();
     let pids = (own_or(SHELL_PID.load(Relaxed)), BACKGROUND_PID.load(Relaxed));
-    let state = serde_json::to_vec(&(shell, params.suppress_errexit, numbers, task, pids)).map_err(std::io::Error::other)?;
+    let state = serde_json::to_vec(&(shell, params.suppress_errexit, numbers, task, pids, shell.jobs().shown())).map_err(std::io::Error::other)?;
     let cwd = shell.working_dir().to_string_lossy().into_owned();
     let pid = playpen_sys::spawn(Some(SHELL), &["sh", RESUME], &environment(shell), &cwd, &fds)?;
     drop(r);
@@ -183,6 +196,7 @@ pub fn restore<SE: ShellExtensions>(
 ) -> Result<Shell<SE>, error::Error> {
     let mut shell: Shell<SE> = serde_json::from_slice(state).map_err(std::io::Error::other)?;
     take_over(&mut shell, builtins)?;
+    super::delivery::declare_all(shell.traps());
     let files: [(i32, OpenFile); 3] =
         [(0, std::io::stdin().into()), (1, std::io::stdout().into()), (2, std::io::stderr().into())];
     shell.replace_open_files(files.into_iter());
@@ -210,17 +224,24 @@ fn take_over<SE: ShellExtensions>(
     Ok(())
 }
 
+/// What such a child is sent: the shell, whether errors end it, its descriptors, what to do, the processes that it
+/// knows, and its jobs.
+type Resumed<SE> =
+    (Shell<SE>, bool, Vec<i32>, Task, (i32, i32), Vec<(usize, bool, bool, String, i32)>);
+
 /// In the child: takes the state over. `builtins` registers them again.
 pub async fn resume<SE: ShellExtensions>(builtins: impl FnOnce(&mut Shell<SE>)) -> Result<u8, error::Error> {
     CHILD.store(true, Relaxed);
     let mut state = vec![];
     unsafe { std::fs::File::from_raw_fd(STATE_FD as i32) }.read_to_end(&mut state)?;
-    let (mut shell, suppress_errexit, numbers, task, (shell_pid, background_pid)): (Shell<SE>, bool, Vec<i32>, Task, (i32, i32)) =
+    let (mut shell, suppress_errexit, numbers, task, (shell_pid, background_pid), jobs): Resumed<SE> =
         serde_json::from_slice(&state).map_err(std::io::Error::other)?;
     drop(state);
     SHELL_PID.store(shell_pid, Relaxed);
+    super::delivery::inherit();
     started_in_background(background_pid);
     take_over(&mut shell, builtins)?;
+    shell.jobs_mut().show(jobs);
     shell.replace_open_files(numbers.into_iter().map(|n| {
         (n, match n {
             0 => std::io::stdin().into(),
@@ -247,6 +268,7 @@ pub async fn resume<SE: ShellExtensions>(builtins: impl FnOnce(&mut Shell<SE>)) 
             pipeline.execute(&mut shell, &params).await.or_else(|e| report(&mut shell, &params, e))
         }
         Task::AndOr(l) => l.execute(&mut shell, &params).await.or_else(|e| report(&mut shell, &params, e)),
+        Task::Subshell(l) => crate::interp::run_subshell(&l, &mut shell.clone(), &params).await,
         Task::List(l) => l.execute(&mut shell, &params).await.or_else(|e| report(&mut shell, &params, e)),
     }?;
     let _ = std::io::stdout().flush();

@@ -1,6 +1,6 @@
 //! The signals of the playpen kernel, with the numbers of Linux.
 //!
-//! No handler runs for a signal from outside; `kill` of the shell's own process runs its traps.
+//! What becomes of one that comes is in `delivery`.
 #![allow(missing_docs, clippy::all, clippy::pedantic, clippy::nursery)]
 
 use crate::{error, sys, traps};
@@ -85,8 +85,6 @@ pub(crate) fn continue_process(_pid: sys::process::ProcessId) -> Result<(), erro
 }
 
 /// Sends a signal to a specific process.
-///
-/// The kernel has no handlers: a signal whose default action ends a process ends it.
 pub fn kill_process(
     pid: sys::process::ProcessId,
     signal: traps::TrapSignal,
