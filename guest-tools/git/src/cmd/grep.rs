@@ -125,6 +125,8 @@ struct Grep<'a> {
     before: usize,
     after: usize,
     max: usize,
+    /// Folders below those of the paths that are looked into.
+    max_depth: Option<usize>,
     first: std::cell::Cell<bool>,
 }
 
@@ -173,7 +175,33 @@ impl<'a> Grep<'a> {
             before: number("before-context")?.unwrap_or(both),
             after: number("after-context")?.unwrap_or(both),
             max: number("max-count")?.unwrap_or(usize::MAX),
+            max_depth: words
+                .value("max-depth")
+                .and_then(|n| n.parse::<i64>().ok())
+                .and_then(|n| usize::try_from(n).ok()),
             first: std::cell::Cell::new(true),
+        })
+    }
+
+    /// Whether a path is meant, and is not too deep.
+    fn fits(&self, path: &[u8]) -> bool {
+        if !self.paths.fits(path) {
+            return false;
+        }
+        let Some(max) = self.max_depth else { return true };
+        let depth_below = |folder: &[u8]| {
+            let rest = path.strip_prefix(folder)?;
+            let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+            let is_below = folder.is_empty() || path.len() > folder.len();
+            Some(if is_below { rest.iter().filter(|b| **b == b'/').count() } else { 0 })
+        };
+        if self.paths.is_empty() {
+            return depth_below(b"").is_some_and(|depth| depth <= max);
+        }
+        let items = self.paths.items.iter().filter(|item| !item.excludes);
+        items.into_iter().any(|item| {
+            // A pattern says itself how deep it goes.
+            !item.is_plain() || depth_below(&item.path).is_some_and(|depth| depth <= max)
         })
     }
 
@@ -185,7 +213,7 @@ impl<'a> Grep<'a> {
         for entry in stage.entries() {
             let file = entry.mode & 0o170_000 == 0o100_000;
             if file
-                && self.paths.fits(&entry.path)
+                && self.fits(&entry.path)
                 && names.last().is_none_or(|last| last.0 != entry.path)
                 && stage::stage(&entry) != 1
             {
@@ -200,6 +228,7 @@ impl<'a> Grep<'a> {
                 untracked::scan(self.place, &stage, &mut ignore, &wanted)
                     .untracked
                     .into_iter()
+                    .filter(|p| self.fits(p))
                     .map(|p| (p, None)),
             );
             names.sort();
@@ -237,7 +266,7 @@ impl<'a> Grep<'a> {
             };
             let start = [name.as_bytes(), separator].concat();
             for item in tree::flatten(self.place, Some(&root))? {
-                if item.mode & 0o170_000 == 0o100_000 && self.paths.fits(&item.path) {
+                if item.mode & 0o170_000 == 0o100_000 && self.fits(&item.path) {
                     hits |= self.search(&start, &item.path, &self.place.read(item.id)?);
                 }
             }

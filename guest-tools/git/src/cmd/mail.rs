@@ -11,7 +11,7 @@ use crate::fail::{Outcome, fatal, plain, refuse};
 use crate::ident;
 use crate::log::placeholders::file_name;
 use crate::log::pretty::{self, Context, Format, Style, subject};
-use crate::log::{command, decorate, walk};
+use crate::log::{command, decorate, marks, walk};
 use crate::out::{self, note, outln};
 use crate::pathspec::Pathspec;
 use crate::place::Place;
@@ -159,8 +159,16 @@ fn mail(
         None => format!("[{prefix}{version}] "),
     };
     let names = decorate::Names::default();
-    let context =
-        Context { place, style: &style, names: &names, log: None, mark: "", parents: &[] };
+    let marks = marks::Marks::default();
+    let context = Context {
+        place,
+        style: &style,
+        names: &names,
+        log: None,
+        mark: "",
+        marks: &marks,
+        parents: &[],
+    };
     let mut text = pretty::show(commit, &context);
     if words.has("signoff") {
         let (name, email) = ident::who(place, "COMMITTER")?;

@@ -7,6 +7,7 @@ pub(crate) mod checkout;
 pub(crate) mod clean;
 pub(crate) mod commit;
 pub(crate) mod config;
+pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod diff_plumbing;
 pub(crate) mod files;
@@ -17,6 +18,7 @@ pub(crate) mod listing;
 pub(crate) mod ls_files;
 pub(crate) mod mail;
 pub(crate) mod message;
+pub(crate) mod name_rev;
 pub(crate) mod plumbing;
 pub(crate) mod remote;
 pub(crate) mod reset;
@@ -46,7 +48,7 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("clean", clean::run),
     ("commit", commit::run),
     ("count-objects", plumbing::count_objects),
-    ("describe", plumbing::describe),
+    ("describe", describe::describe),
     ("for-each-ref", plumbing::for_each_ref),
     ("diff-files", diff_plumbing::diff_files),
     ("diff-index", diff_plumbing::diff_index),
@@ -58,6 +60,7 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("merge", crate::merge::command::run),
     ("merge-base", plumbing::merge_base),
     ("mv", files::mv),
+    ("name-rev", name_rev::run),
     ("remote", remote::remote),
     ("reset", reset::run),
     ("restore", restore::run),

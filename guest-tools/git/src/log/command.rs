@@ -6,6 +6,7 @@ use super::entry::Printer;
 use super::graph::Graph;
 use super::options::{Log, Merges, TABLE};
 use super::walk::{self, Step};
+use super::{marks, pretty};
 use crate::args::{Parser, Unknown, Words};
 use crate::diff::parse::{Reader, TABLE as DIFF};
 use crate::diff::{Diff, Formats, Options};
@@ -110,6 +111,16 @@ fn show_history(
         return Ok(0);
     }
     let left = left_ids(place, &log)?;
+    printer.marks.left = left.iter().copied().collect();
+    if log.style.source || asks_for(&log.style, 'S') {
+        printer.marks.sources = marks::sources(place, &log.sources)?;
+    }
+    if log.style.children {
+        if !log.wanted.paths.is_empty() {
+            return Err(crate::fail::refuse("--children with paths"));
+        }
+        printer.marks.children = walk::children(place, &log.wanted)?;
+    }
     walk::walk(place, &log.wanted, &mut |step: &Step| {
         let is_left = left.contains(&step.id);
         if log.side.is_some_and(|wants_left| wants_left != is_left) {
@@ -128,9 +139,19 @@ fn no_commits(place: &Place) -> crate::fail::Fail {
     fatal(format!("your current branch '{branch}' does not have any commits yet"))
 }
 
+/// Whether a format has a placeholder.
+fn asks_for(style: &pretty::Style, placeholder: char) -> bool {
+    let pretty::Format::User(text, _) = &style.format else { return false };
+    text.split('%')
+        .skip(1)
+        .any(|rest| rest.trim_start_matches(['+', '-', ' ']).starts_with(placeholder))
+}
+
 /// The commits that are only on the left of `a...b`.
 pub(crate) fn left_ids(place: &Place, log: &Log) -> Outcome<Vec<Oid>> {
-    if log.wanted.left.is_empty() || !(log.left_right || log.side.is_some()) {
+    if log.wanted.left.is_empty()
+        || !(log.left_right || log.side.is_some() || asks_for(&log.style, 'm'))
+    {
         return Ok(vec![]);
     }
     let mut walk = place.repo.revwalk()?;

@@ -4,6 +4,7 @@ use git2::{Commit, Oid, Tree};
 
 use super::decorate::Names;
 use super::graph::Graph;
+use super::marks::Marks;
 use super::options::Merges;
 use super::pretty::{self, Context, Style};
 use super::walk::Step;
@@ -35,6 +36,7 @@ pub(crate) struct Printer<'a> {
     pub(crate) open_end: bool,
     pub(crate) log: Option<(String, String, String)>,
     pub(crate) mark: String,
+    pub(crate) marks: Marks,
     pub(crate) n_shown: usize,
     pub(crate) max: Option<usize>,
 }
@@ -62,6 +64,7 @@ impl<'a> Printer<'a> {
             open_end: false,
             log: None,
             mark: String::new(),
+            marks: Marks::default(),
             n_shown: 0,
             max: None,
         }
@@ -249,6 +252,7 @@ impl<'a> Printer<'a> {
             names: &self.names,
             log: self.log.clone(),
             mark: &self.mark,
+            marks: &self.marks,
             parents,
         };
         let mut text = pretty::show(commit, &context);

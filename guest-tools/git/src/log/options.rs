@@ -119,8 +119,9 @@ pub(crate) struct Log {
     pub(crate) asked: Asked,
     pub(crate) every: Vec<String>,
     pub(crate) side: Option<bool>,
-    pub(crate) children: bool,
     pub(crate) oneline_given: bool,
+    /// The names that the walk starts from.
+    pub(crate) sources: Vec<(git2::Oid, String)>,
 }
 
 impl Log {
@@ -138,8 +139,8 @@ impl Log {
             asked: Asked::default(),
             every: vec![],
             side: None,
-            children: false,
             oneline_given: false,
+            sources: vec![],
         }
     }
 
@@ -224,7 +225,7 @@ impl Log {
                 self.style.parents = true;
                 wanted.rewrite = true;
             }
-            "children" => self.children = true,
+            "children" => self.style.children = true,
             "left-right" => self.left_right = true,
             "left-only" => self.side = Some(true),
             "right-only" => self.side = Some(false),
@@ -275,19 +276,13 @@ impl Log {
                 style.decorate = !given.no && !matches!(given.text(), "no" | "auto");
                 style.full_names = given.text() == "full";
             }
+            "source" => style.source = !given.no,
+            "decorate-refs" | "decorate-refs-exclude" | "log-size" | "exclude" if !given.no => {
+                return Err(refuse(format!("--{}", given.name)));
+            }
             "expand-tabs" => style.expand_tabs = !given.no && given.text() != "0",
-            "decorate-refs"
-            | "decorate-refs-exclude"
-            | "clear-decorations"
-            | "show-signature"
-            | "notes"
-            | "mailmap"
-            | "use-mailmap"
-            | "encoding"
-            | "source"
-            | "log-size"
-            | "root"
-            | "t" => {}
+            "clear-decorations" | "show-signature" | "notes" | "mailmap" | "use-mailmap"
+            | "encoding" | "root" | "t" => {}
             _ => return Ok(false),
         }
         Ok(true)
@@ -324,6 +319,7 @@ impl Log {
                 (true, _) => self.wanted.excluded.push(id),
                 (false, left) => {
                     self.wanted.starts.push(id);
+                    self.sources.push((id, end_of(&tip.name, left)));
                     if left {
                         self.wanted.left.push(id);
                     }
@@ -360,10 +356,12 @@ impl Log {
                         place.repo.find_object(id, None).and_then(|o| o.peel_to_commit())
                 {
                     self.wanted.starts.push(commit.id());
+                    self.sources.push((commit.id(), name.clone()));
                 }
             }
             if kind == "all" {
                 self.wanted.starts.extend(place.head_id());
+                self.sources.extend(place.head_id().map(|id| (id, "HEAD".to_owned())));
             }
         }
         Ok(())
@@ -387,4 +385,11 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// The name of one end of `a..b` or `a...b`, or the name itself.
+fn end_of(name: &str, left: bool) -> String {
+    let parts = name.split_once("...").or_else(|| name.split_once(".."));
+    let end = parts.map_or(name, |(start, end)| if left { start } else { end });
+    if end.is_empty() { "HEAD".to_owned() } else { end.to_owned() }
 }

@@ -113,7 +113,7 @@ fn one(name: &str, commit: &Commit<'_>, context: &Context<'_>) -> Option<(Vec<u8
         'e' => text(commit.message_encoding().ok().flatten().unwrap_or_default().to_owned(), 1),
         'n' => text("\n".to_owned(), 1),
         'm' => {
-            text(if context.mark.is_empty() { ">".to_owned() } else { context.mark.to_owned() }, 1)
+            text(if context.marks.left.contains(&commit.id()) { "<" } else { ">" }.to_owned(), 1)
         }
         '%' => text("%".to_owned(), 1),
         'N' => text(String::new(), 1),
@@ -124,7 +124,7 @@ fn one(name: &str, commit: &Commit<'_>, context: &Context<'_>) -> Option<(Vec<u8
         'C' => color(name, context.style.color),
         'G' => text(if name.starts_with("G?") { "N" } else { "" }.to_owned(), 2),
         'g' => log_part(name, commit, context),
-        'S' => text(String::new(), 1),
+        'S' => text(context.marks.sources.get(&commit.id()).cloned().unwrap_or_default(), 1),
         '(' => bracketed(name, commit, context),
         _ => None,
     }
@@ -328,26 +328,72 @@ fn fitted(text: &str, fit: Fit) -> String {
 fn rewrap(out: &mut Vec<u8>, start: usize, width: usize, first: usize, next: usize) {
     let text = lossy(&out[start..]).into_owned();
     out.truncate(start);
-    if width == 0 {
-        for (n, line) in text.split_inclusive('\n').enumerate() {
-            out.extend(" ".repeat(if n == 0 { first } else { next }).into_bytes());
-            out.extend_from_slice(line.as_bytes());
+    let new =
+        if width == 0 { indented(&text, first, next) } else { wrapped(&text, width, first, next) };
+    out.extend(new.into_bytes());
+}
+
+/// Lines with blanks before them.
+fn indented(text: &str, first: usize, next: usize) -> String {
+    let lines = text.split_inclusive('\n').enumerate();
+    lines.map(|(n, line)| " ".repeat(if n == 0 { first } else { next }) + line).collect()
+}
+
+/// Paragraphs of lines that are no longer than a width. Blanks between words stay as they are, an end of a line is
+/// one of them, and a new paragraph begins after an empty line and before a line that begins with no letter or digit.
+fn wrapped(text: &str, width: usize, first: usize, next: usize) -> String {
+    let mut out = String::new();
+    let mut indent = first;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (paragraph, after) = paragraph(rest);
+        fill(&mut out, paragraph, width, indent, next);
+        if paragraph.len() < rest.len() {
+            out.push('\n');
         }
-        return;
+        rest = after;
+        if let Some(after) = rest.strip_prefix('\n') {
+            out.push('\n');
+            rest = after;
+        }
+        indent = next;
     }
-    let mut column = first;
-    out.extend(" ".repeat(first).into_bytes());
-    let mut opens = true;
-    for word in text.split_ascii_whitespace() {
-        if !opens && column + 1 + word.len() > width {
-            out.extend(format!("\n{}", " ".repeat(next)).into_bytes());
-            column = next;
-        } else if !opens {
-            out.push(b' ');
-            column += 1;
+    out
+}
+
+/// Splits a text where its first paragraph ends, without the end of the line there.
+fn paragraph(text: &str) -> (&str, &str) {
+    for (at, _) in text.match_indices('\n') {
+        let after = &text[at + 1..];
+        if !after.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            return (&text[..at], after);
         }
-        out.extend_from_slice(word.as_bytes());
-        column += word.chars().count();
+    }
+    (text, "")
+}
+
+fn fill(out: &mut String, paragraph: &str, width: usize, first: usize, next: usize) {
+    let mut column = first;
+    let mut gap = " ".repeat(first);
+    let mut opens = true;
+    let mut rest = paragraph;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        let n = word.chars().count();
+        if !opens && column + gap.len() + n > width {
+            out.push('\n');
+            gap = " ".repeat(next);
+            column = 0;
+        } else if opens {
+            column = 0;
+        }
+        column += gap.len() + n;
+        out.push_str(&gap);
+        out.push_str(word);
         opens = false;
+        let blanks = after.len() - after.trim_ascii_start().len();
+        gap = after[..blanks].replace('\n', " ");
+        rest = &after[blanks..];
     }
 }

@@ -3,6 +3,7 @@
 use git2::{Commit, Oid, Time};
 
 use super::decorate::Names;
+use super::marks::Marks;
 use super::placeholders;
 use crate::date;
 use crate::place::Place;
@@ -32,6 +33,8 @@ pub(crate) struct Style {
     pub(crate) decorate: bool,
     pub(crate) full_names: bool,
     pub(crate) parents: bool,
+    pub(crate) children: bool,
+    pub(crate) source: bool,
     pub(crate) color: bool,
     pub(crate) expand_tabs: bool,
     pub(crate) subject_prefix: String,
@@ -47,6 +50,8 @@ impl Style {
             decorate: false,
             full_names: false,
             parents: false,
+            children: false,
+            source: false,
             color: false,
             expand_tabs: true,
             subject_prefix: "[PATCH] ".to_owned(),
@@ -96,6 +101,7 @@ pub(crate) struct Context<'a> {
     /// In walks of a log: its number, name and message.
     pub(crate) log: Option<(String, String, String)>,
     pub(crate) mark: &'a str,
+    pub(crate) marks: &'a Marks,
     /// Parents of the walk.
     pub(crate) parents: &'a [Oid],
 }
@@ -127,6 +133,15 @@ fn id_line(commit: &Commit<'_>, context: &Context<'_>) -> String {
     let mut line = format!("{}{}", context.mark, id(commit.id()));
     if style.parents {
         context.parents.iter().for_each(|parent| line += &format!(" {}", id(*parent)));
+    }
+    if style.children {
+        let children = context.marks.children.get(&commit.id());
+        children.into_iter().flatten().for_each(|child| line += &format!(" {}", id(*child)));
+    }
+    if style.source
+        && let Some(name) = context.marks.sources.get(&commit.id())
+    {
+        line += &format!("\t{name}");
     }
     if !style.color {
         return if style.decorate { line + &context.names.bracket(commit.id()) } else { line };

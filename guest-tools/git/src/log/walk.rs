@@ -118,6 +118,15 @@ pub(crate) fn walk(
     Ok(())
 }
 
+/// The children of each commit of a walk, those first that were found last.
+pub(crate) fn children(place: &Place, wanted: &Wanted) -> Outcome<HashMap<Oid, Vec<Oid>>> {
+    let mut found: HashMap<Oid, Vec<Oid>> = HashMap::new();
+    for step in Walk::new(place, wanted).collect()? {
+        step.parents.iter().for_each(|parent| found.entry(*parent).or_default().insert(0, step.id));
+    }
+    Ok(found)
+}
+
 impl<'a> Walk<'a> {
     fn new(place: &'a Place, wanted: &'a Wanted) -> Self {
         Self {

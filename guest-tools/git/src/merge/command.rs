@@ -327,12 +327,14 @@ impl<'a> Merging<'a> {
             let commit = self.place.repo.find_commit(id)?;
             let style = crate::log::pretty::Style::usual(self.place);
             let names = crate::log::decorate::Names::default();
+            let marks = crate::log::marks::Marks::default();
             let context = crate::log::pretty::Context {
                 place: self.place,
                 style: &style,
                 names: &names,
                 log: None,
                 mark: "",
+                marks: &marks,
                 parents: &[],
             };
             text += "\n";
