@@ -3,6 +3,7 @@
 //! Ours, because the published one knows neither folders nor `-w` and `--label`, and its hunks lie
 //! elsewhere than GNU's where lines repeat.
 
+mod color;
 mod script;
 mod show;
 
@@ -45,6 +46,8 @@ Compare FILES line by line.
   -I, --ignore-matching-lines=RE  ignore changes where all lines match RE
   -a, --text                      treat all files as text
       --strip-trailing-cr         strip trailing carriage return on input
+      --color[=WHEN]              color output; WHEN is 'never', 'always', or 'auto'
+      --palette=PALETTE           the colors to use when --color is active
       --help               display this help and exit
   -v, --version            output version information and exit
 
@@ -63,6 +66,8 @@ struct Options {
     labels: Vec<String>,
     ignore: script::Ignore,
     text: bool,
+    color: bool,
+    palette: color::Palette,
     /// As they were given, for the headers of folders.
     given: Vec<String>,
 }
@@ -176,7 +181,18 @@ impl Options {
             "ignore-tab-expansion" => self.ignore.space_change = true,
             "strip-trailing-cr" => self.ignore.trailing_cr = true,
             "text" => self.text = true,
-            "color" | "minimal" | "speed-large-files" | "no-dereference" | "expand-tabs" => {}
+            "color" => match value.unwrap_or("auto") {
+                "always" => self.color = true,
+                // Output is never a terminal.
+                "auto" | "never" => self.color = false,
+                other => {
+                    return Err(format!(
+                        "invalid color '{other}'\ndiff: Try 'diff --help' for more information."
+                    ));
+                }
+            },
+            "palette" => self.palette.change(&needed()?),
+            "minimal" | "speed-large-files" | "no-dereference" | "expand-tabs" => {}
             "horizon-lines" | "tabsize" => drop(needed()?),
             _ => {
                 return Err(format!(
@@ -357,7 +373,10 @@ impl Options {
             let words: Vec<String> = words.chain([quoted(old), quoted(new)]).collect();
             println!("{}", words.join(" "));
         }
-        let text = show::show(&a, &b, &changes, &self.format);
+        let mut text = show::show(&a, &b, &changes, &self.format);
+        if self.color {
+            text = self.palette.paint(&text, self.format.kind);
+        }
         // Lines may hold any bytes.
         drop(io::stdout().write_all(&show::bytes(&text)));
         Ok(1)
