@@ -63,7 +63,7 @@ impl Worktree {
             tree.make(path)?;
         }
         tree.put_in_order(&tree.directories())?;
-        tree.restore_times(paths.iter().map(String::as_str))?;
+        tree.restore_times(paths.iter().map(String::as_str).chain([""]))?;
         tree.looks = tree.look_at_all()?;
         Ok(tree)
     }
@@ -366,6 +366,22 @@ mod tests {
             assert_eq!(fs_err::read_to_string(place("b/c/d")).unwrap(), "2");
             assert_eq!(fs_err::read_link(place("link")).unwrap(), Path::new("a"));
         }
+    }
+
+    #[test]
+    fn the_root_is_as_old_as_that_of_the_tree() {
+        let (source, _) = base();
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        fs_err::File::open(source.path()).unwrap().set_modified(long_ago).unwrap();
+        let base = Arc::new(Base::read(source.path()).unwrap());
+        let scratch = tempfile::tempdir().unwrap();
+        let mut tree = Worktree::create(scratch.path().join("tree"), base).unwrap();
+        let modified =
+            || fs_err::metadata(scratch.path().join("tree")).unwrap().modified().unwrap();
+        assert_eq!(modified(), long_ago);
+        fs_err::write(scratch.path().join("tree/new"), "").unwrap();
+        tree.take_changes().unwrap();
+        assert_eq!(modified(), long_ago);
     }
 
     #[test]
