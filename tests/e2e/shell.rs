@@ -35,6 +35,11 @@ fn commands_as_agents_type_them_do_what_they_do_natively() {
 }
 
 #[test]
+fn long_commands_in_one_line_do_what_they_do_natively() {
+    compare("one-liners.toml");
+}
+
+#[test]
 fn makefiles_are_made_as_by_gnu_make() {
     compare("make.toml");
 }
