@@ -87,7 +87,7 @@ const PUBLISHED: &str = include_str!("determinism.txt");
 fn a_pytest_run_is_the_same_run_on_every_machine() {
     let folder = project();
     for name in ["test_all.py", "src/a.py", "src", ""] {
-        let mode = if name.ends_with(".py") { 0o644 } else { 0o755 };
+        let mode = if folder.join(name).is_dir() { 0o755 } else { 0o644 };
         fs_err::set_permissions(folder.join(name), Permissions::from_mode(mode)).unwrap();
     }
     let audit = tempfile::NamedTempFile::new().unwrap();

@@ -155,9 +155,9 @@ fn interruptible(process: &Process) -> Option<Arc<Signals>> {
 /// Why a thread does not wait at an address any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
-    ByThread,
-    BySignal,
-    ByTime,
+    Thread,
+    Signal,
+    Time,
 }
 
 /// Waits until another thread wakes this one at an address.
@@ -175,17 +175,17 @@ pub(crate) async fn park(
     let woken = poll_fn(|cx| {
         *parked.waker.lock() = Some(cx.waker().clone());
         if parked.is_woken.load(Acquire) {
-            return Poll::Ready(Woken::ByThread);
+            return Poll::Ready(Woken::Thread);
         }
         if signals.as_ref().is_some_and(|it| it.take_interruption(cx.waker())) {
-            return Poll::Ready(Woken::BySignal);
+            return Poll::Ready(Woken::Signal);
         }
-        sleep.as_mut().poll(cx).map(|()| Woken::ByTime)
+        sleep.as_mut().poll(cx).map(|()| Woken::Time)
     })
     .await;
     let threads = &mut caller.data_mut().threads;
     threads.set_waits(false);
-    if woken != Woken::ByThread {
+    if woken != Woken::Thread {
         threads.parked.retain(|(_, it)| !Arc::ptr_eq(it, &parked));
     }
     woken

@@ -43,9 +43,9 @@ pub(super) fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> 
                 let timeout = u64::try_from(timeout).ok().map(Duration::from_nanos);
                 let woken = park(&mut caller, address, timeout).await;
                 Ok(match woken {
-                    Woken::ByThread => 0,
-                    Woken::BySignal => Errno::INTR.raw().into(),
-                    Woken::ByTime => Errno::TIMEDOUT.raw().into(),
+                    Woken::Thread => 0,
+                    Woken::Signal => Errno::INTR.raw().into(),
+                    Woken::Time => Errno::TIMEDOUT.raw().into(),
                 })
             })
         },
