@@ -38,6 +38,10 @@ static int err(int e) {
 typedef void (*handler)(int);
 handler __real_signal(int sig, handler h);
 handler __wrap_signal(int sig, handler h) {
+    if (sig == SIGKILL || sig == SIGSTOP) {
+        errno = EINVAL;
+        return SIG_ERR;
+    }
     handler before = __real_signal(sig, h);
     if (before == SIG_ERR || !playpen_enabled()) return before;
     uint32_t was;
@@ -50,7 +54,7 @@ void playpen_signals_start(void) {
     uint32_t was;
     if (!pp_signal_action(SIGINT, ACTION_LEAVE, &was) && was != ACTION_IGNORE)
         (void)pp_signal_action(SIGINT, ACTION_CATCH, &was);
-    PyThreadState *first = PyInterpreterState_Main()->threads.main;
+    PyThreadState *first = PyThreadState_GetUnchecked(); /* the main one: no other was started yet */
     if (first) (void)pp_signal_notice((uint32_t *)&first->eval_breaker, _PY_SIGNALS_PENDING_BIT);
 }
 
