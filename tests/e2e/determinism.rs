@@ -81,7 +81,7 @@ fn a_pytest_run_is_the_same_run_each_time() {
 
 /// What the run above does to the project and to `/tmp`, on every machine and with every build of the same guests:
 /// number and hash of the events there without what numbers them, and the hash of the files that it leaves.
-const PUBLISHED: &str = include_str!("determinism.txt");
+const PUBLISHED: &str = include_str!("../cases/determinism.txt");
 
 #[test]
 fn a_pytest_run_is_the_same_run_on_every_machine() {
@@ -114,7 +114,10 @@ fn a_pytest_run_is_the_same_run_on_every_machine() {
     }
     let (n, hash) = (events.len(), hasher.finalize());
     let found = format!("{n} events {hash}\ntree {}\n", end.as_str().unwrap());
-    assert_eq!(found, PUBLISHED, "if the guests changed on purpose, `determinism.txt` changes too");
+    assert_eq!(
+        found, PUBLISHED,
+        "if the guests changed on purpose, `cases/determinism.txt` changes too"
+    );
 }
 
 /// A hundred times; takes minutes.

@@ -191,14 +191,16 @@ async fn tasks_are_solved_retried_given_up_and_skipped() {
     assert!(run.join("repo/.git/HEAD").exists());
 }
 
-/// Returns all files of a run but those that may differ: times, git's own files (commits carry the
-/// time of git's clock), and in an audit the temporary files, whose names are drawn at random.
+/// Returns all files of a run but those that may differ: times, snapshots, whose ids cover the times of files, git's
+/// own files (commits carry the time of git's clock), and in an audit the temporary files, whose names are drawn at random.
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in walkdir::WalkDir::new(root).sort_by_file_name() {
         let entry = entry.unwrap();
         let path = entry.path().strip_prefix(root).unwrap().to_string_lossy().into_owned();
-        let may_differ = path.ends_with("times.json") || path.starts_with("repo/.git/");
+        let folders = ["repo/.git/", "snapshots/"];
+        let may_differ =
+            path.ends_with("times.json") || folders.iter().any(|folder| path.starts_with(folder));
         if entry.file_type().is_file() && !may_differ {
             let text = fs_err::read(entry.path()).unwrap();
             files.insert(path, without_temporary_files(&text));
