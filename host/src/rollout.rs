@@ -24,7 +24,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    agent::AgentBudget,
+    agent::{AgentBudget, report::TestOutcome},
     context::Context,
     mutation::MutationConfig,
     progress::{Progress, ProgressSink},
@@ -292,11 +292,15 @@ impl Work<'_> {
     }
 }
 
-/// Returns the ids of the tests that a project begins with, all of which must pass.
+/// Returns the ids of the tests that a project begins with, all of which must pass, but for those that are skipped or
+/// known to fail.
 fn all_ids(seen: &Observation) -> Result<BTreeSet<String>, RolloutError> {
-    let frozen = FrozenTests::new(seen.run.report.results.iter().map(|r| r.id.clone()).collect());
+    let mut run = seen.run.clone();
+    let is_idle = |outcome| matches!(outcome, TestOutcome::Skipped | TestOutcome::Xfailed);
+    run.report.results.retain(|result| !is_idle(result.outcome));
+    let frozen = FrozenTests::new(run.report.results.iter().map(|r| r.id.clone()).collect());
     let mut reasons = seen.flaws.clone();
-    reasons.extend(gate::pass_after(&seen.run, &frozen, &BTreeSet::new()).reasons);
+    reasons.extend(gate::pass_after(&run, &frozen, &BTreeSet::new()).reasons);
     let flaky = seen.flaky.iter();
     reasons.extend(
         flaky.map(|(id, outcomes)| Reason::Flaky { id: id.clone(), outcomes: outcomes.clone() }),

@@ -66,6 +66,7 @@ mod scripts;
 mod solution;
 mod subject;
 mod suite;
+mod veil;
 
 pub use baseline::Baseline;
 pub use bug::Bug;

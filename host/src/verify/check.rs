@@ -141,6 +141,8 @@ pub struct Manner {
     pub has_plain_asserts: bool,
     /// Of all tests that are collected, those that are run; all of them if there is nothing here.
     pub only: Option<BTreeSet<String>>,
+    /// Source files whose compiled code no test may read; see `veil.rs`.
+    pub veiled: BTreeSet<String>,
     /// The file of the controls. They always run, and do not count where orders are compared.
     pub controls: Option<String>,
     /// Test files that are compiled already, as `codes.py` writes them; none if it is empty.
@@ -161,6 +163,7 @@ impl Manner {
             "disguised": self.is_disguised,
             "only": self.only,
             "controls": self.controls,
+            "veiled": self.veiled,
         });
         plan.to_string()
     }

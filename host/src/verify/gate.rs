@@ -78,6 +78,8 @@ pub enum Gate {
     Necessary,
     /// The tests pass on the repaired code.
     PassFixed,
+    /// The tests see what the code does, not how it is written.
+    Behavior,
     /// The tests notice changes of the code that they test.
     Mutation,
 }
@@ -101,6 +103,7 @@ impl Gate {
             Gate::Effect => "effect",
             Gate::Necessary => "necessary",
             Gate::PassFixed => "pass_fixed",
+            Gate::Behavior => "behavior",
             Gate::Mutation => "mutation",
         }
     }
@@ -204,7 +207,10 @@ pub fn collect(
     }
     let collected: Vec<&String> = run.report.collected.iter().flatten().collect();
     let mut ids = BTreeSet::new();
-    for id in collected.iter().copied().filter(|id| !earlier.contains(*id)) {
+    // What was there and does not pass, because it is skipped or known to fail, is neither new nor wanted.
+    let is_written = |id: &str| files.iter().any(|file| id.split("::").next() == Some(&file.path));
+    let is_new = |id: &&String| !earlier.contains(*id) && is_written(id);
+    for id in collected.iter().copied().filter(is_new) {
         if !ids.insert(id.clone()) {
             reasons.push(Reason::DuplicateId { id: id.clone() });
         }
@@ -217,7 +223,15 @@ pub fn collect(
     for error in &run.report.collect_errors {
         let file = files.iter().find(|file| file.path == error.id);
         match file.filter(|_| waits_for_implementation(error, may_appear)) {
-            Some(file) => frozen.defer(file, &last_line(&error.message)),
+            Some(file) => {
+                reasons.extend(file.idle.iter().map(|name| Reason::WrongBefore {
+                    id: format!("{}::{name}", file.path),
+                    outcome: TestOutcome::Skipped,
+                    exception: String::new(),
+                    message: String::new(),
+                }));
+                frozen.defer(file, &last_line(&error.message));
+            }
             None => reasons.push(Reason::NotCollected {
                 id: error.id.clone(),
                 message: last_line(&error.message),

@@ -150,6 +150,8 @@ pub(super) struct Turn {
     pub(super) only: Option<BTreeSet<String>>,
     /// Test files that are compiled already.
     pub(super) codes: Bytes,
+    /// Source files that show another text than they run.
+    pub(super) veiled: BTreeSet<String>,
 }
 
 impl Turn {
@@ -332,8 +334,17 @@ impl Verifier {
                 clock_ahead: clock_ahead(number, drawn),
             },
         };
-        let Turn { is_disguised, has_plain_asserts, only, codes, .. } = turn.clone();
-        Manner { order, perturbation, is_disguised, has_plain_asserts, only, codes, controls: None }
+        let Turn { is_disguised, has_plain_asserts, only, codes, veiled, number: _ } = turn.clone();
+        Manner {
+            order,
+            perturbation,
+            is_disguised,
+            has_plain_asserts,
+            only,
+            veiled,
+            codes,
+            controls: None,
+        }
     }
 }
 

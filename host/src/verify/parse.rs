@@ -21,6 +21,8 @@ pub struct TestFile {
     pub path: String,
     /// Its test functions: `test_x`, `TestA::test_x`.
     pub functions: Vec<String>,
+    /// Those of them that a mark skips, or expects to fail.
+    pub idle: Vec<String>,
 }
 
 /// Returns whether a file is a Python module by its name.
@@ -98,14 +100,14 @@ fn judge(paths: &[&String], findings: &Bytes, outcome: &Outcome) -> (Verdict, Ve
 
 /// Adds what was found in one file.
 fn add(finding: Finding, reasons: &mut Vec<Reason>, files: &mut Vec<TestFile>) {
-    let Finding { path, error, functions, hooks } = finding;
+    let Finding { path, error, functions, idle, hooks } = finding;
     if let Some(SyntaxError { line, message }) = error {
         reasons.push(Reason::SyntaxError { path, line, message });
         return;
     }
     let hook = |name: String| Reason::PytestHook { path: path.clone(), name };
     reasons.extend(hooks.into_iter().map(hook));
-    files.push(TestFile { path, functions });
+    files.push(TestFile { path, functions, idle });
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,6 +116,8 @@ struct Finding {
     error: Option<SyntaxError>,
     #[serde(default)]
     functions: Vec<String>,
+    #[serde(default)]
+    idle: Vec<String>,
     #[serde(default)]
     hooks: Vec<String>,
 }

@@ -5,6 +5,7 @@ import os
 import sys
 
 PLUGIN_NAMES = {"pytest_plugins"}
+IDLE = {"skip", "xfail", "expectedFailure"}
 
 
 def is_test_class(node):
@@ -13,12 +14,24 @@ def is_test_class(node):
     return named or any(base.endswith("TestCase") for base in bases)
 
 
-def functions(body, prefix=""):
+def functions(body, prefix="", is_idle=False):
+    """Yields the name of each test function, and whether a mark says that it does not run, or fails."""
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
-            yield prefix + node.name
+            yield prefix + node.name, is_idle or has_idle_mark(node)
         elif isinstance(node, ast.ClassDef) and is_test_class(node):
-            yield from functions(node.body, prefix + node.name + "::")
+            yield from functions(node.body, prefix + node.name + "::", is_idle or has_idle_mark(node))
+
+
+def has_idle_mark(node):
+    """Whether a decorator is one of those, without a condition."""
+    for decorator in node.decorator_list:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", None)
+        has_condition = name == "xfail" and isinstance(decorator, ast.Call) and decorator.args
+        if name in IDLE and not has_condition:
+            return True
+    return False
 
 
 def bound_names(tree):
@@ -54,7 +67,9 @@ def look_at(path):
         return {"error": {"line": error.lineno or 0, "message": error.msg or "invalid syntax"}}
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         return {"error": {"line": 0, "message": f"{type(error).__name__}: {error}"}}
-    return {"functions": list(functions(tree.body)), "hooks": list(hooks(path, tree))}
+    found = list(functions(tree.body))
+    idle = [name for name, is_idle in found if is_idle]
+    return {"functions": [name for name, _ in found], "idle": idle, "hooks": list(hooks(path, tree))}
 
 
 for path in json.load(sys.stdin):

@@ -66,7 +66,7 @@ impl Program {
         let input = [&size[..], &code, data].concat();
         Ok(sandbox
             .command(python)
-            .args(["-I", "-c", LOADER])
+            .args(["-I", "-B", "-c", LOADER])
             .input(PROGRAM_FD, Bytes::from(input))
             .collect(REPORT_FD))
     }

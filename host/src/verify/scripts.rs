@@ -162,7 +162,7 @@ impl Verifier {
 
     /// Runs a script on the files of `tree`, and reads the lines that it writes; or says what the
     /// files did to it.
-    async fn script<T: DeserializeOwned>(
+    pub(super) async fn script<T: DeserializeOwned>(
         &self,
         program: Program,
         tree: &Tree,

@@ -215,7 +215,12 @@ impl Verifier {
     }
 
     /// Makes one run with controls. A run that they do not vouch for counts as incomplete.
-    async fn once(&self, tree: &Tree, what: &Selection, turn: &Turn) -> Result<Run, CheckError> {
+    pub(super) async fn once(
+        &self,
+        tree: &Tree,
+        what: &Selection,
+        turn: &Turn,
+    ) -> Result<Run, CheckError> {
         let repeat = self.repeat(tree, what, turn).await?;
         let mut run = repeat.run;
         if let Some(reason) = repeat.unbelievable {

@@ -1,10 +1,11 @@
 """Runs pytest for a check: arguments PLAN [OPTION]..., and in `data` what `codes.py` wrote, or nothing.
 
 PLAN is JSON: {"root": "/workspace", "order": null | "reversed" | a number, "disguised": false,
-"only": null | [ID], "controls": null | FILE}. pytest and the reporter are imported before the workspace is on the path, so no
+"only": null | [ID], "controls": null | FILE, "veiled": [FILE]}. pytest and the reporter are imported before the workspace is on the path, so no
 file of it can take their place.
 """
 import builtins
+import dis
 import functools
 import gc
 import importlib.util
@@ -13,6 +14,7 @@ import marshal
 import os
 import random
 import sys
+import types
 
 import pytest
 import playpen_report
@@ -83,6 +85,29 @@ class Order:
         items.sort(key=key)
 
 
+class Veil:
+    """Lets no test read the compiled code of functions in some files, by itself or with `dis`."""
+
+    READERS = {dis.dis.__code__.co_filename}
+
+    def __init__(self, files, root):
+        self.files = {f"{root}/{file}" for file in files}
+        self.tests = root + "/"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self):
+        sys.addaudithook(self.look)
+
+    def look(self, event, args):
+        if event != "object.__getattr__" or args[1] != "__code__":
+            return
+        reader = sys._getframe(1).f_code.co_filename
+        is_test = reader.startswith(self.tests) and reader not in self.files or reader in self.READERS
+        names = getattr(args[0], "__globals__", None)
+        if is_test and isinstance(names, dict) and names.get("__file__") in self.files:
+            raise RuntimeError("the compiled code of a function is read")
+
+
 def is_control(item, controls):
     return controls is not None and item.nodeid.startswith(controls + "::")
 
@@ -146,6 +171,45 @@ def use_codes(codes):
         rewrite._rewrite_test = rewritten
 
 
+def look_less():
+    """Has pytest look for hooks and fixtures in modules and classes of its own by the names that can be some.
+
+    It goes through all names of each plugin twice, at each start, which takes as long as many tests. What it finds is
+    the same. Modules and classes of the workspace are looked through as ever.
+    """
+    from _pytest import fixtures
+    from pluggy import _manager
+
+    definition = getattr(fixtures, "FixtureFunctionDefinition", None)
+    static = getattr(_manager, "_static_hook_attr", None)
+
+    def is_own(holder):
+        names = vars(holder) if type(holder) is types.ModuleType else vars(type(holder))
+        name = names.get("__name__") or names.get("__module__") or ""
+        return type(name) is str and name.startswith("_pytest.")
+
+    def hooks(holder):
+        names = dir(holder)
+        return [name for name in names if name.startswith("pytest_")] if is_own(holder) else names
+
+    def definitions(holder):
+        if not is_own(holder):
+            return dir(holder)
+        names = vars(holder) if type(holder) is types.ModuleType else vars(type(holder))
+        return sorted(name for name, it in names.items() if type(it) is definition)
+
+    def found(holder, name):
+        it = vars(holder).get(name) if type(holder) is types.ModuleType else None
+        return (it, it) if type(it) is types.FunctionType else static(holder, name)
+
+    _manager.dir = hooks
+    if definition is not None:
+        fixtures.dir = definitions
+    if static is not None:
+        _manager._static_hook_attr = found
+
+
+look_less()
 plan, options = json.loads(sys.argv[1]), sys.argv[2:]
 plugins = [playpen_report, Brief()]  # by name it would be imported again, for which pytest has a warning
 if plan["only"] is not None:
@@ -154,6 +218,8 @@ if plan["order"] is not None:
     plugins.append(Order(plan["order"], plan["controls"]))
 if plan["disguised"]:
     plugins.append(Disguise())
+if plan["veiled"]:
+    plugins.append(Veil(plan["veiled"], plan["root"]))
 if data:
     use_codes(marshal.loads(data))
 del data, program

@@ -168,6 +168,11 @@ impl Verifier {
         record.frozen = FrozenTests::new(record.fail_to_pass.clone());
         let is_good = record.gate(Gate::FailBefore, flaws)
             && record.gate(Gate::PassFixed, fails_on_fixed(&before, &after));
+        let is_good = is_good && {
+            let readers =
+                self.readers_of_source(&well.tree, &bad.tree, &record.fail_to_pass).await?;
+            record.gate(Gate::Behavior, readers)
+        };
         let mut unstable = flaky(&before, |_| true);
         unstable.extend(flaky(&after, |_| true));
         if is_good && record.gate(Gate::Stable, unstable) && !claim.earlier.is_empty() {

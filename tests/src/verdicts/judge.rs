@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 use playpen::{
-    agent::WritePolicy,
+    agent::{WritePolicy, report::TestOutcome},
     context::Context,
     verify::{
         Bug, CheckLimits, Decision, FrozenTests, Selection, Solution, Suite, Verification,
@@ -229,7 +229,12 @@ impl Case {
                 outcomes.map(|(id, o)| Reason::Flaky { id: id.clone(), outcomes: o.clone() }),
             );
             let passing = seen.passing();
-            let failing = seen.outcomes().into_iter().filter(|(id, _)| !passing.contains(id));
+            let is_idle = |outcome| matches!(outcome, TestOutcome::Skipped | TestOutcome::Xfailed);
+            let frozen = verified.record.frozen.ids();
+            let failing = seen.outcomes().into_iter().filter(|(id, seen)| {
+                // What was there and does not run, or is known to fail, says nothing.
+                !passing.contains(id) && (frozen.contains(id) || !is_idle(seen.outcome))
+            });
             more.extend(failing.map(|(id, seen)| Reason::FailsOnFixed {
                 id,
                 outcome: seen.outcome,

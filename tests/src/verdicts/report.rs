@@ -36,6 +36,7 @@ const CLASSES: [(&str, &[&str]); 8] = [
             "syntax_error",
             "fails_on_fixed",
             "no_reproduction",
+            "reads_source",
             "no_tests",
             "no_test_files",
             "pytest_hook",

@@ -175,6 +175,11 @@ pub enum Reason {
         /// The first line of the message.
         message: String,
     },
+    /// A test does not pass on repaired code that looks like the code with the bug.
+    ReadsSource {
+        /// The id.
+        id: String,
+    },
     /// No new test fails on the code with the bug.
     NoReproduction,
     /// The tests notice too few changes of the code.
@@ -253,6 +258,7 @@ impl Reason {
             | Self::Flaky { id, .. }
             | Self::Contradicted { id }
             | Self::NeedsTestRun { id }
+            | Self::ReadsSource { id }
             | Self::Passes { id }
             | Self::FailsOnFixed { id, .. } => Some(id),
             _ => None,
@@ -318,6 +324,10 @@ impl fmt::Display for Reason {
                 f,
                 "`{id}` also fails on the repaired code: {}",
                 what_happened(exception, message)
+            ),
+            Self::ReadsSource { id } => write!(
+                f,
+                "`{id}` fails because of how the code is written, not because of what it does"
             ),
             Self::NoReproduction => f.write_str("no test fails because of the bug"),
             Self::WeakTests { n_killed, n_mutants, min_percent } => write!(

@@ -202,7 +202,7 @@ fn collected(run: &Run, files: &[TestFile], earlier: &[&str]) -> (String, Frozen
 
 fn file(path: &str, functions: &[&str]) -> TestFile {
     let functions = functions.iter().map(|name| (*name).to_owned()).collect();
-    TestFile { path: path.to_owned(), functions }
+    TestFile { path: path.to_owned(), functions, idle: vec![] }
 }
 
 #[test]
