@@ -19,7 +19,7 @@ STACK = {
 }
 SOFT_MODULES = {
     "gc", "ctypes", "inspect", "linecache", "atexit", "faulthandler", "builtins", "dis", "marshal", "importlib", "imp", "code",
-    "codeop", "pytest", "_pytest", "pluggy", "playpen_report", "unittest", "signal", "_testcapi", "_xxsubinterpreters", "_thread",
+    "codeop", "subprocess", "tokenize", "pkgutil", "pytest", "_pytest", "pluggy", "playpen_report", "unittest", "signal", "_testcapi", "_xxsubinterpreters", "_thread",
 }
 SOFT_NAMES = {
     "sys.modules", "sys.settrace", "sys.setprofile", "sys.monitoring", "sys.meta_path", "sys.path_hooks", "sys.path", "sys.argv",
@@ -31,6 +31,10 @@ SOFT_ATTRIBUTES = {
     "__code__", "__globals__", "__traceback__", "tb_frame", "f_back", "f_locals", "f_globals", "f_code", "f_lineno", "gi_frame",
     "__subclasses__", "__closure__", "__builtins__", "__eq__",
 }
+READS = {
+    "open", "io.open", "os.open", "os.walk", "os.listdir", "os.scandir", "os.system", "os.popen", "glob.glob", "glob.iglob", "runpy.run_path",
+}
+READ_METHODS = {"read_text", "read_bytes", "glob", "rglob", "iterdir"}
 NAMES_PYTEST = re.compile(r"(?i)py\.?test|conftest")
 NAMES_TESTS = re.compile(r"(?i)\btests?\b|\btest_|_test\b|py\.?test|unittest")
 
@@ -154,6 +158,8 @@ class Scan:
                 self.add(node, f"uses {name}")
             elif isinstance(node, ast.Attribute) and node.attr in SOFT_ATTRIBUTES:
                 self.add(node, f"uses {node.attr}")
+        elif isinstance(node, ast.Call) and (self.dotted(node.func) in READS or getattr(node.func, "attr", None) in READ_METHODS):
+            self.add(node, "reads files")  # tests are files
         elif isinstance(node, ast.FunctionDef) and node.name in {"__eq__", "__ne__", "__bool__", "__instancecheck__"}:
             self.add(node, f"defines {node.name}")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in self.documents:

@@ -228,7 +228,30 @@ def assert_site(file, function, test, salt, is_odd):
     if called_name(test) in COMPARISONS and len(test.args) > 1 and not any(constructs(function, a) for a in test.args[:2]):
         expected = test.args[0] if literal(test.args[0])[0] else test.args[1]
         return True, lambda: file.replace(expected, f"(({file.text(expected)}) + {OFFSET})")
+    within = site_in_all(file, function, test, salt, is_odd)
+    if within:
+        return True, within
     return False, lambda: file.replace(test, f"not ({file.text(test)})")
+
+
+def site_in_all(file, function, test, salt, is_odd):
+    """The expectation in `all(a == b for ...)`. Nothing to compare counts as a contradiction too: it must not pass."""
+    if called_name(test) != "all" or not isinstance(test.func, ast.Name) or len(test.args) != 1:
+        return None
+    each = test.args[0]
+    if not isinstance(each, (ast.GeneratorExp, ast.ListComp)) or any(part.is_async for part in each.generators):
+        return None
+    if any(isinstance(node, (ast.Await, ast.NamedExpr)) for node in ast.walk(each)):
+        return None
+    by_value, change = assert_site(file, function, each.elt, salt, is_odd)
+    if not by_value:
+        return None
+
+    def changed():
+        change()
+        file.replace(test.func, "(lambda each: (lambda those: len(those) > 0 and all(those))(list(each)))")
+
+    return changed
 
 
 def is_of_test(file, function, node):
@@ -310,17 +333,26 @@ def contradict(file, function, salt, number):
 def respell(file, function, salt):
     """Adds a statement at the end, so that no line that is there changes or moves within the test.
 
-    Expected values that the module keeps under a name are written out, so that changing them there changes nothing.
+    Expected values stand in another form, and come to be when they are compared: whoever reads them from the test, its
+    code, its globals or its file does not find them. Those that the module keeps under a name are written out.
     """
     file.append(function.body, f"_{salt} = 0")
     for statement in function.body:
-        test = statement.test if isinstance(statement, ast.Assert) else None
-        if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq):
-            continue
-        for side in (test.left, test.comparators[0]):
-            value = constant(file, side.id) if isinstance(side, ast.Name) else None
-            if value is not None and value.lineno == value.end_lineno:
-                file.replace(side, file.text(value))
+        for side in compared(statement):
+            value = constant(file, side.id) if isinstance(side, ast.Name) else side
+            if value is not None and value.lineno == value.end_lineno and literal(value)[0] and side.lineno == side.end_lineno:
+                text = f"({file.text(value)})".encode().hex()
+                file.replace(side, f"__import__('ast').literal_eval(bytes.fromhex({text!r}).decode())")
+
+
+def compared(statement):
+    """The two sides of an equality that a statement asserts."""
+    test = statement.test if isinstance(statement, ast.Assert) else None
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+        return [test.left, test.comparators[0]]
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    is_equality = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in EQUALITIES
+    return call.args[:2] if is_equality and len(call.args) > 1 else []
 
 
 def constant(file, name):

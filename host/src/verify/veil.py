@@ -1,9 +1,9 @@
 """Makes source files that do one thing and show another.
 
-One JSON object on stdin: {"root": "/workspace", "files": [{"path", "shown", "real"}]}, the last two being source texts; for each one JSON
-object to descriptor 62: {"path", "text", "compiled_path", "compiled"}. Whoever imports the file gets the code of `real`, from
-a compiled file that Python does not compare with the text; whoever reads it sees `shown`. What runs the text itself gets
-the code of `real` too: a program by a line before all others, what executes the text by a line after them.
+One JSON object on stdin: {"root": "/workspace", "files": [{"path", "shown", "real"}], "is_exact": false}, `shown` and `real` being source texts; for each
+file one JSON object to descriptor 62: {"path", "text", "compiled_path", "compiled"}. Whoever imports the file gets the code of
+`real`, from a compiled file that Python does not compare with the text; whoever reads it sees `shown`. Unless that is exact, what
+runs the text itself gets the code of `real` too: a program by a line before all others, what executes the text by one after them.
 """
 import ast
 import importlib.util
@@ -43,16 +43,17 @@ def text_of(shown, real):
     return "".join(lines) + run + "\n"
 
 
-def veiled(root, path, shown, real):
+def veiled(root, is_exact, path, shown, real):
     full = f"{root}/{path}"
     cache = importlib.util.cache_from_source(full).removeprefix(root + "/")
-    return {"path": path, "text": text_of(shown, real), "compiled_path": cache, "compiled": list(compiled(full, real))}
+    text = shown if is_exact else text_of(shown, real)
+    return {"path": path, "text": text, "compiled_path": cache, "compiled": list(compiled(full, real))}
 
 
 request = json.load(sys.stdin)
 for entry in request["files"]:
     try:
-        line = veiled(request["root"], **entry)
+        line = veiled(request["root"], request["is_exact"], **entry)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         continue
     data = json.dumps(line).encode() + b"\n"

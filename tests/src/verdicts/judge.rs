@@ -223,6 +223,10 @@ impl Case {
             let tests = merge(&self.base, &self.played.tree, policy).tree;
             let tree = with_tests_of(good, &tests, &BTreeSet::new());
             let seen = verifier.observe_closely(&tree, &Selection::All).await?;
+            let claimed = verified.record.frozen.ids();
+            let own = seen.passing().into_iter().filter(|id| claimed.contains(id)).collect();
+            let stubs = merge(&self.base, &self.played.tree, policy).tree;
+            more.extend(verifier.readers_of_source(&tree, &stubs, &own).await?);
             more.extend(seen.flaws.clone());
             let outcomes = seen.flaky.iter();
             more.extend(
