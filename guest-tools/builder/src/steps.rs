@@ -16,11 +16,12 @@ pub(crate) const PATCHED_PYTHON: &str = "patches/cpython-3.13.5";
 pub(crate) const PATCHED_SHELL: [&str; 3] =
     ["patches/brush-builtins-0.2.0", "patches/brush-core-0.5.0", "patches/brush-parser-0.4.0"];
 /// As above.
-pub(crate) const PATCHED_TOOLS: [&str; 11] = [
+pub(crate) const PATCHED_TOOLS: [&str; 13] = [
     "patches/argmax-0.4.0",
     "patches/findutils-0.11.0",
     "patches/jaq-3.1.2",
     "patches/ripgrep-15.2.0",
+    "patches/same-file-1.0.6",
     "patches/uu_cat-0.12.0",
     "patches/uu_cp-0.12.0",
     "patches/uu_grep-0.2.0",
@@ -28,6 +29,7 @@ pub(crate) const PATCHED_TOOLS: [&str; 11] = [
     "patches/uu_mkdir-0.12.0",
     "patches/uu_mv-0.12.0",
     "patches/uu_sort-0.12.0",
+    "patches/walkdir-2.5.0",
 ];
 /// As above.
 pub(crate) const PATCHED_GIT: [&str; 1] = ["patches/git2-0.21.0"];

@@ -46,6 +46,31 @@ pub fn links(path: &Path, follow: bool) -> io::Result<(u64, u64)> {
     Ok((out[3], out[1]))
 }
 
+/// What no two files have in common that are there at the same time: device and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId {
+    /// The device, one for each mount.
+    pub device: u64,
+    /// The number on it.
+    pub inode: u64,
+}
+
+/// Which file a path leads to.
+pub fn path_id(path: &Path, follow: bool) -> io::Result<FileId> {
+    let (path, mut out) = (from_root(path)?, [0u64; 10]);
+    check(unsafe {
+        raw::path_stat(ROOT, follow.into(), path.as_ptr(), path.len(), out.as_mut_ptr().cast())
+    })?;
+    Ok(FileId { device: out[0], inode: out[1] })
+}
+
+/// Which file is open.
+pub fn file_id(file: &impl AsRawFd) -> io::Result<FileId> {
+    let mut out = [0u64; 10];
+    check(unsafe { raw::fd_stat(file.as_raw_fd() as u32, out.as_mut_ptr().cast()) })?;
+    Ok(FileId { device: out[0], inode: out[1] })
+}
+
 /// Sets permission bits; follows links.
 pub fn chmod(path: &Path, mode: u32) -> io::Result<()> {
     let path = from_root(path)?;

@@ -5,6 +5,7 @@
 
 mod absent;
 mod command;
+mod errors;
 mod files;
 mod process;
 mod raw;
@@ -15,7 +16,10 @@ use std::io;
 
 pub use absent::instead_of;
 pub use command::{Child, Command, Output, Stdio};
-pub use files::{chmod, dup, executable, is_open, links, pipe, stat, umask, wait_readable};
+pub use files::{
+    FileId, chmod, dup, executable, file_id, is_open, links, path_id, pipe, stat, umask,
+    wait_readable,
+};
 pub use process::{
     ExitStatus, NOHANG, kill, lead_group, parent, pid, spawn, uptime, wait, wait_any,
 };

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use crate::base_name;
 use crate::own::{
-    self, awk, bc, compress, dd, df, diff, du, edit, env, file, hexdump, install, kill, make, mode,
-    nothing, patch, sed, stat, system, tail, tar, text, timeout, tree, which, xargs, zip,
+    self, awk, bc, compress, dd, df, diff, du, edit, env, file, hexdump, iconv, install, kill,
+    make, mode, nothing, patch, sdiff, sed, stat, system, tail, tar, text, timeout, tree, which,
+    xargs, zip,
 };
 
 /// argv, the tool's name first.
@@ -86,6 +87,7 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("head", uu!(uu_head)),
     ("hexdump", own!(hexdump::run)),
     ("hostname", own!(system::hostname)),
+    ("iconv", own!(iconv::run)),
     ("id", own!(system::id)),
     ("install", own!(install::run)),
     ("ionice", own!(system::starter)),
@@ -127,6 +129,7 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("rg", |_| status(ripgrep::main())),
     ("rm", uu!(uu_rm)),
     ("rmdir", uu!(uu_rmdir)),
+    ("sdiff", own!(sdiff::run)),
     ("sed", |a| sed::main(&strings(&a))),
     ("seq", uu!(uu_seq)),
     ("setsid", own!(system::starter)),

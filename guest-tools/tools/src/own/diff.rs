@@ -338,7 +338,8 @@ impl Options {
                 return Ok(2);
             }
         };
-        if a.0 == b.0 {
+        let shows_all = matches!(self.format.kind, show::Kind::Side) && !self.brief;
+        if a.0 == b.0 && !shows_all {
             return Ok(self.identical(old, new));
         }
         let is_binary = |it: &[u8]| !self.text && it.iter().take(32768).any(|c| *c == 0);
@@ -358,8 +359,9 @@ impl Options {
         let changes = script::changes(&a, &b, &self.ignore);
         let is_same = changes.iter().all(|it| it.is_ignored);
         if is_same {
-            if matches!(self.format.kind, show::Kind::Side) && !self.brief {
-                print!("{}", show::show(&a, &b, &changes, &self.format));
+            if shows_all {
+                let text = show::show(&a, &b, &changes, &self.format);
+                drop(io::stdout().write_all(&show::bytes(&text)));
             }
             return Ok(self.identical(old, new));
         }
@@ -431,7 +433,7 @@ fn join(folder: &str, name: &str) -> String {
     format!("{}/{name}", folder.strip_suffix('/').unwrap_or(folder))
 }
 
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use playpen_sys::FileId;
+
 use super::options::{self, Parsed, Spec};
 use super::{Call, R, diff, reason};
 
@@ -91,7 +93,9 @@ struct Count {
     follow: bool,
     end: char,
     exclude: Vec<String>,
-    seen: BTreeSet<u64>,
+    /// Whether a folder too may be met twice: with several operands, and where links are followed.
+    counts_each_once: bool,
+    seen: BTreeSet<FileId>,
     failed: bool,
 }
 
@@ -111,6 +115,7 @@ impl Count {
             follow: parsed.has('L'),
             end: if parsed.has('0') { '\0' } else { '\n' },
             exclude: parsed.all('X').map(str::to_owned).collect(),
+            counts_each_once: parsed.has('L') || parsed.operands.len() > 1,
             seen: BTreeSet::new(),
             failed: false,
         }
@@ -130,10 +135,11 @@ impl Count {
                 return None;
             }
         };
-        if let Ok((links, inode)) = playpen_sys::links(path, self.follow)
-            && links > 1
-            && !metadata.is_dir()
-            && !self.seen.insert(inode)
+        let links = playpen_sys::links(path, self.follow).map_or(1, |(links, _)| links);
+        let is_once_only = links > 1 && !metadata.is_dir() || self.counts_each_once;
+        if is_once_only
+            && let Ok(id) = playpen_sys::path_id(path, self.follow)
+            && !self.seen.insert(id)
         {
             return None;
         }

@@ -1,10 +1,11 @@
 //! `make`: makefiles with recipes for the shell, as GNU make reads them.
 //!
-//! Recipes run one at a time, whatever `-j` says. There are no implicit rules: there is no compiler
-//! that they could call. `vpath`, archives and `.SECONDEXPANSION` are not there.
+//! As many recipes run at the same time as `-j` says, here and in each make that a recipe calls: there is no jobserver.
+//! There are no implicit rules: there is no compiler that they could call. `vpath`, archives and `.SECONDEXPANSION` are not there.
 
 mod build;
 mod functions;
+mod jobs;
 mod parse;
 mod rules;
 mod vars;
@@ -35,6 +36,9 @@ const SPEC: Spec = Spec {
         ("ignore-errors", 'i'),
         ("include-dir", 'I'),
         ("jobs?", 'j'),
+        ("jobs-of=", 'j'),
+        ("trace", 'T'),
+        ("load-average?", 'l'),
         ("keep-going", 'k'),
         ("no-builtin-rules", 'r'),
         ("no-builtin-variables", 'R'),
@@ -56,7 +60,7 @@ Options:
   -C DIRECTORY                Change to DIRECTORY before doing anything.
   -f FILE                     Read FILE as a makefile.
   -i, --ignore-errors         Ignore errors from recipes.
-  -j [N], --jobs[=N]          Accepted; recipes run one at a time.
+  -j [N], --jobs[=N]          Allow N jobs at once; many with no arg.
   -k, --keep-going            Keep going when some targets can't be made.
   -n, --dry-run               Don't actually run any recipe; just print them.
   -q, --question              Run no recipe; exit status says if up to date.
@@ -73,7 +77,12 @@ struct Flags {
     ignores_errors: bool,
     always: bool,
     asks: bool,
+    traces: bool,
+    max_jobs: usize,
 }
+
+/// How many recipes run at the same time where `-j` has no number.
+const MANY: usize = 64;
 
 pub(crate) fn run(call: &Call<'_>) -> R {
     let parsed = match options::parse(&words(&call.args), &SPEC) {
@@ -112,6 +121,14 @@ pub(crate) fn run(call: &Call<'_>) -> R {
         ignores_errors: has('i'),
         always: has('B'),
         asks: has('q'),
+        traces: parsed.has('T'),
+        max_jobs: match jobs(&parsed, &inherited) {
+            Ok(number) => number,
+            Err(error) => {
+                eprintln!("{name}: {error}\n{HELP}");
+                return Ok(2);
+            }
+        },
     };
     let tells_folder = (parsed.has('C') || parsed.has('w') || level > 0)
         && !parsed.has('N')
@@ -129,13 +146,30 @@ pub(crate) fn run(call: &Call<'_>) -> R {
     Ok(code)
 }
 
+/// The number of `-j`, or that of the make that has called this one.
+fn jobs(parsed: &Parsed, inherited: &str) -> Result<usize, String> {
+    let of_caller = || inherited.split(' ').find_map(|it| it.strip_prefix("-j"));
+    match parsed.value('j').or_else(of_caller) {
+        None => Ok(1),
+        Some("") => Ok(MANY),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| "the '-j' option requires a positive integer argument".to_owned()),
+    }
+}
+
 /// `-j 4` is `-j` and its number.
 fn words<'a>(args: &[&'a str]) -> Vec<&'a str> {
     let mut out: Vec<&str> = vec![];
     for word in args {
         let is_number = word.chars().all(|c| c.is_ascii_digit()) && !word.is_empty();
-        if !(is_number && matches!(out.last(), Some(&"-j" | &"-l" | &"--jobs"))) {
-            out.push(word);
+        let is_value = is_number && matches!(out.last(), Some(&"-j" | &"-l" | &"--jobs"));
+        match out.last() {
+            Some(&("-j" | "--jobs")) if is_value => out.extend(["--jobs-of", word]),
+            _ if is_value => {}
+            _ => out.push(word),
         }
     }
     out
@@ -162,21 +196,22 @@ fn make(name: &str, parsed: &Parsed, flags: &Flags, level: u32, here: &str) -> i
         goals.push(first);
     }
     let mut builder = Builder::new(name.to_owned(), &mut vars, &rules, flags);
-    let mut code = 0;
-    for goal in goals {
-        match builder.goal(goal.trim()) {
-            Ok(()) => {}
-            Err(Failure::Told) => code = if flags.asks { 1 } else { 2 },
-            Err(Failure::Stop(error)) => {
-                eprintln!("{}", stopped(name, &error));
-                code = 2;
+    let goals: Vec<String> = goals.iter().map(|it| it.trim().to_owned()).collect();
+    match builder.goals(&goals) {
+        Ok(true) => 0,
+        Ok(false) => 2,
+        Err(Failure::Told) => {
+            if flags.asks {
+                1
+            } else {
+                2
             }
         }
-        if code != 0 && !flags.goes_on {
-            break;
+        Err(Failure::Stop(error)) => {
+            eprintln!("{}", stopped(name, &error));
+            2
         }
     }
-    code
 }
 
 /// An error as it is printed: one of a line of a makefile says where itself.
@@ -223,6 +258,14 @@ fn set_up(
     let mut flags = letters;
     if parsed.has('N') {
         flags.push_str(" --no-print-directory");
+    }
+    if let Ok(number) = jobs(parsed, &std::env::var("MAKEFLAGS").unwrap_or_default())
+        && number > 1
+    {
+        flags.push_str(&format!(
+            " -j{}",
+            if number == MANY { String::new() } else { number.to_string() }
+        ));
     }
     for text in given {
         if let Some((name, value)) = text.split_once('=') {

@@ -4,6 +4,7 @@
 
 mod apply;
 mod parse;
+mod reject;
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -11,7 +12,8 @@ use std::path::Path;
 
 use super::options::{self, Parsed, Spec};
 use super::{Call, R, reason};
-use parse::{FilePatch, Hunk};
+use apply::{Answer, Applied, Fitting};
+use parse::{FilePatch, Form};
 
 const HELP: &str = "Usage: patch [OPTION]... [ORIGFILE [PATCHFILE]]
 
@@ -100,6 +102,7 @@ pub(crate) fn run(call: &Call<'_>) -> R {
 }
 
 fn patch(parsed: &Parsed) -> Result<i32, String> {
+    let job = Job::new(parsed)?;
     if let Some(folder) = parsed.value('d') {
         std::env::set_current_dir(folder)
             .map_err(|e| format!("Can't change to directory {folder} : {}", reason(&e)))?;
@@ -125,7 +128,7 @@ fn patch(parsed: &Parsed) -> Result<i32, String> {
     }
     let mut code = 0;
     for file in files {
-        code = code.max(Job::new(parsed).file(file)?);
+        code = code.max(job.file(file)?);
     }
     Ok(code)
 }
@@ -138,15 +141,24 @@ struct Job<'a> {
     fuzz: usize,
 }
 
+/// What a patch says of a file that is not so: it would create one that is there.
+struct Contradiction(String);
+
 impl<'a> Job<'a> {
-    fn new(parsed: &'a Parsed) -> Self {
-        Self {
+    fn new(parsed: &'a Parsed) -> Result<Self, String> {
+        let number = |letter, what| {
+            let value = parsed.value(letter);
+            value
+                .map(|it| it.parse::<usize>().map_err(|_| format!("{what} {it} is not a number")))
+                .transpose()
+        };
+        Ok(Self {
             parsed,
             quiet: parsed.has('s'),
             dry: parsed.has('y'),
-            strip: parsed.value('p').and_then(|it| it.parse().ok()),
-            fuzz: parsed.value('F').and_then(|it| it.parse().ok()).unwrap_or(2),
-        }
+            strip: number('p', "strip count")?,
+            fuzz: number('F', "fuzz factor")?.unwrap_or(2),
+        })
     }
 
     fn say(&self, text: &str) {
@@ -157,6 +169,10 @@ impl<'a> Job<'a> {
 
     /// Patches one file; 1 if something did not fit.
     fn file(&self, mut patch: FilePatch) -> Result<i32, String> {
+        if patch.indent > 0 {
+            let plural = if patch.indent == 1 { "" } else { "s" };
+            self.say(&format!("(Patch is indented {} space{plural}.)", patch.indent));
+        }
         if self.parsed.has('R') {
             patch.reverse();
         }
@@ -167,25 +183,95 @@ impl<'a> Job<'a> {
                 None => return Ok(self.nothing_to_patch(&patch)),
             },
         };
-        let path = Path::new(&name);
-        let content = match fs::read(path) {
+        let content = match fs::read(Path::new(&name)) {
             Ok(bytes) => Some(bytes.iter().map(|c| char::from(*c)).collect::<String>()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(format!("Can't open file {name} : {}", reason(&e))),
         };
-        self.say(&self.announcement(&name));
-        if content.is_none() && !patch.creates() {
-            if self.parsed.operands.first().is_some() && !patch.creates() {
-                return Err(format!("Can't find file {name} : No such file or directory"));
+        let mut is_settled = self.parsed.has('f');
+        if let Some(Contradiction(what)) = self.contradiction(&patch, &name, content.as_deref()) {
+            is_settled = true;
+            match self.ask(&what) {
+                Answer::Skip => {
+                    let n = patch.hunks.len();
+                    println!("{n} out of {n} hunk{} ignored", if n == 1 { "" } else { "s" });
+                    return Ok(1);
+                }
+                Answer::Reverse => patch.reverse(),
+                Answer::Anyway => {}
             }
         }
-        let before = content.clone().unwrap_or_default();
-        if let Some(code) = self.reversed(&patch, &before, &name, content.is_some())? {
-            return Ok(code);
-        }
-        let result = apply::apply(&before, &patch.hunks, self.fuzz, self.parsed.has('l'));
+        self.say(&self.announcement(&name));
+        let result = self.applied(&mut patch, content.as_deref().unwrap_or_default(), is_settled);
         result.report.iter().for_each(|it| self.say(it));
+        if content.is_none()
+            && !result.rejected.is_empty()
+            && self.parsed.operands.first().is_some()
+        {
+            return Err(format!("Can't reopen file {name} : No such file or directory"));
+        }
         self.finish(&name, &patch, content.as_deref(), &result)
+    }
+
+    fn applied(&self, patch: &mut FilePatch, before: &str, is_settled: bool) -> Applied {
+        let how = Fitting {
+            max_fuzz: self.fuzz,
+            is_loose: self.parsed.has('l'),
+            creates: patch.says_absent(false) == 2,
+        };
+        let word =
+            if self.parsed.has('R') { "Unreversed" } else { "Reversed (or previously applied)" };
+        let ask = || self.ask(&format!("{word} patch detected!"));
+        let asks: Option<&dyn Fn() -> Answer> = if is_settled { None } else { Some(&ask) };
+        apply::apply(before, &mut patch.hunks, how, asks)
+    }
+
+    /// What a patch says of the file and is not so.
+    fn contradiction(
+        &self,
+        patch: &FilePatch,
+        name: &str,
+        content: Option<&str>,
+    ) -> Option<Contradiction> {
+        let (is_missing, is_empty) = (content.is_none(), content.is_none_or(str::is_empty));
+        let both_empty =
+            is_empty && patch.says_absent(is_missing) == 1 && patch.says_absent(!is_missing) == 2;
+        if both_empty || patch.says_absent(is_empty) <= u8::from(!is_empty) {
+            return None;
+        }
+        let reversed = if self.parsed.has('R') { ", when reversed," } else { "" };
+        let (verb, state) = match (is_missing, is_empty) {
+            (true, _) => ("delete", "does not exist"),
+            (_, true) => ("empty out", "is already empty"),
+            _ => ("create", "already exists"),
+        };
+        Some(Contradiction(format!(
+            "The next patch{reversed} would {verb} the file {name},\nwhich {state}!"
+        )))
+    }
+
+    /// What is to be done about a patch that seems to be applied already: the answers of GNU patch
+    /// where nobody is there to ask.
+    fn ask(&self, what: &str) -> Answer {
+        let is_reverse = self.parsed.has('R');
+        if self.parsed.has('N') {
+            println!("{what}  Skipping patch.");
+            return Answer::Skip;
+        }
+        if self.parsed.has('f') {
+            self.say(&format!("{what}  Applying it anyway."));
+            return Answer::Anyway;
+        }
+        if self.parsed.has('t') {
+            let word = if is_reverse { "Ignoring" } else { "Assuming" };
+            print!("{what}");
+            self.say(&format!("  {word} -R."));
+            return Answer::Reverse;
+        }
+        let question = if is_reverse { "Ignore -R?" } else { "Assume -R?" };
+        println!("{what}  {question} [n] \nApply anyway? [n] ");
+        self.say("Skipping patch.");
+        Answer::Skip
     }
 
     fn announcement(&self, name: &str) -> String {
@@ -221,7 +307,8 @@ impl<'a> Job<'a> {
         if let Some(name) = present.first() {
             return Some((*name).clone());
         }
-        if patch.creates() { stripped(&patch.new).or(names.first().cloned()) } else { None }
+        let is_expected = patch.creates() || patch.deletes();
+        if is_expected { stripped(&patch.new).or(names.first().cloned()) } else { None }
     }
 
     fn nothing_to_patch(&self, patch: &FilePatch) -> i32 {
@@ -232,7 +319,7 @@ impl<'a> Job<'a> {
             println!("Perhaps you used the wrong -p or --strip option?");
         }
         println!("The text leading up to this was:\n--------------------------");
-        patch.header.iter().for_each(|it| println!("|{it}"));
+        patch.intro.iter().for_each(|it| println!("|{it}"));
         println!("--------------------------");
         if !self.parsed.has('f') && !self.parsed.has('t') {
             println!("File to patch: ");
@@ -244,64 +331,14 @@ impl<'a> Job<'a> {
         1
     }
 
-    /// What to do about a patch that seems to be applied already.
-    fn reversed(
-        &self,
-        patch: &FilePatch,
-        before: &str,
-        name: &str,
-        exists: bool,
-    ) -> Result<Option<i32>, String> {
-        let creates_again = patch.creates() && exists && !before.is_empty();
-        if !creates_again {
-            let fits = patch.hunks.first().is_some_and(|it| apply::fits(before, it, self.fuzz));
-            if fits || patch.creates() {
-                return Ok(None);
-            }
-            let mut other = patch.clone();
-            other.reverse();
-            let fits_reversed = other.hunks.first().is_some_and(|it| apply::fits(before, it, 0));
-            if !fits_reversed {
-                return Ok(None);
-            }
-        }
-        let word = if self.parsed.has('R') { "Unreversed" } else { "Reversed" };
-        let what = if creates_again {
-            format!("The next patch would create the file {name},\nwhich already exists!")
-        } else {
-            format!("{word} (or previously applied) patch detected!")
-        };
-        if self.parsed.has('N') {
-            println!("{what}  Skipping patch.");
-        } else if self.parsed.has('f') {
-            println!("{what}  Applying it anyway.");
-            return Ok(None);
-        } else {
-            // The answers of GNU patch where nobody is there to ask.
-            let question = if self.parsed.has('R') { "Ignore -R?" } else { "Assume -R?" };
-            println!("{what}  {question} [n] \nApply anyway? [n] \nSkipping patch.");
-        }
-        let n = patch.hunks.len();
-        let plural = if n == 1 { "" } else { "s" };
-        if self.dry {
-            println!("{n} out of {n} hunk{plural} ignored");
-        } else {
-            let reject = self.parsed.value('r').map_or(format!("{name}.rej"), str::to_owned);
-            println!("{n} out of {n} hunk{plural} ignored -- saving rejects to file {reject}");
-            let all: Vec<&Hunk> = patch.hunks.iter().collect();
-            self.write(&reject, &patch.rejects(&all, self.strip))?;
-        }
-        Ok(Some(1))
-    }
-
     fn finish(
         &self,
         name: &str,
         patch: &FilePatch,
         before: Option<&str>,
-        result: &apply::Applied<'_>,
+        result: &Applied,
     ) -> Result<i32, String> {
-        if !self.dry {
+        if !self.dry && !result.is_skipped {
             let keeps = self.parsed.has('b')
                 || result.is_mismatched
                     && !self.parsed.has('m')
@@ -331,15 +368,19 @@ impl<'a> Job<'a> {
         }
         let (failed, all) = (result.rejected.len(), patch.hunks.len());
         let plural = if all == 1 { "" } else { "s" };
-        if self.dry {
-            println!("{failed} out of {all} hunk{plural} FAILED");
-        } else {
-            let reject = self.parsed.value('r').map_or(format!("{name}.rej"), str::to_owned);
-            println!(
-                "{failed} out of {all} hunk{plural} FAILED -- saving rejects to file {reject}"
-            );
-            self.write(&reject, &patch.rejects(&result.rejected, self.strip))?;
+        let word = if result.is_skipped { "ignored" } else { "FAILED" };
+        let reject = self.parsed.value('r').map_or(format!("{name}.rej"), str::to_owned);
+        if self.dry || reject == "-" {
+            println!("{failed} out of {all} hunk{plural} {word}");
+            return Ok(1);
         }
+        println!("{failed} out of {all} hunk{plural} {word} -- saving rejects to file {reject}");
+        let form = match self.parsed.value('j') {
+            Some("context") => Form::Context,
+            Some("unified") => Form::Unified,
+            _ => patch.form,
+        };
+        self.write(&reject, &reject::text(patch, &result.rejected, form, self.strip))?;
         Ok(1)
     }
 

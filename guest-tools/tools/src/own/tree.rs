@@ -1,7 +1,10 @@
 //! `tree [-a] [-d] [-f] [-L LEVEL] [-I PATTERN] [-P PATTERN] [-s] [-h] [-F] [--noreport] [--dirsfirst] [FOLDER]...`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+use playpen_sys::FileId;
 
 use super::diff::matches;
 use super::options::{self, Parsed, Spec};
@@ -38,7 +41,7 @@ pub(crate) fn run(call: &Call<'_>) -> R {
     };
     if parsed.has('?') {
         println!(
-            "usage: tree [-adfFshp] [-L level] [-P pattern] [-I pattern] [--dirsfirst] [--noreport] [directory ...]\n  -a  all files are listed\n  -d  list directories only\n  -f  print the full path prefix for each file\n  -L  descend only level directories deep\n  -P  list only those files that match the pattern given\n  -I  do not list files that match the given pattern\n  -s  print the size in bytes of each file\n  -h  print the size in a more human readable way\n  -F  appends '/', '*' or '@' as per ls -F"
+            "usage: tree [-adflFshp] [-L level] [-P pattern] [-I pattern] [--dirsfirst] [--noreport] [directory ...]\n  -a  all files are listed\n  -d  list directories only\n  -f  print the full path prefix for each file\n  -l  follow symbolic links like directories\n  -L  descend only level directories deep\n  -P  list only those files that match the pattern given\n  -I  do not list files that match the given pattern\n  -s  print the size in bytes of each file\n  -h  print the size in a more human readable way\n  -F  appends '/', '*' or '@' as per ls -F"
         );
         return Ok(0);
     }
@@ -57,6 +60,7 @@ pub(crate) fn run(call: &Call<'_>) -> R {
         folders: 0,
         files: 0,
         failed: false,
+        seen: BTreeSet::new(),
     };
     let here = [".".to_owned()];
     let roots = if parsed.operands.is_empty() { &here[..] } else { &parsed.operands };
@@ -84,6 +88,8 @@ struct Walk<'a> {
     folders: usize,
     files: usize,
     failed: bool,
+    /// The folders that were listed, where links are followed.
+    seen: BTreeSet<FileId>,
 }
 
 /// What is shown of an entry.
@@ -91,6 +97,8 @@ struct Entry {
     name: String,
     is_dir: bool,
     is_link: bool,
+    /// Whether it is a link to a folder that was listed already.
+    is_again: bool,
     size: u64,
     mode: u32,
 }
@@ -101,6 +109,7 @@ impl Walk<'_> {
             Ok(it) if it.is_dir() => {
                 println!("{root}");
                 self.folders += 1;
+                self.seen.extend(playpen_sys::path_id(Path::new(root), true));
                 self.below(root, "", 0);
             }
             _ => {
@@ -121,8 +130,9 @@ impl Walk<'_> {
                 let name = it.file_name().to_string_lossy().into_owned();
                 let metadata = fs::symlink_metadata(it.path()).ok()?;
                 let mode = playpen_sys::stat(&it.path(), false).map_or(0, |it| it.0);
-                let (is_dir, is_link) = (metadata.is_dir(), metadata.is_symlink());
-                Some(Entry { name, is_dir, is_link, size: metadata.len(), mode })
+                let is_link = metadata.is_symlink();
+                let is_dir = metadata.is_dir() || is_link && has('l') && it.path().is_dir();
+                Some(Entry { name, is_dir, is_link, is_again: false, size: metadata.len(), mode })
             })
             .filter(|it| has('a') || !it.name.starts_with('.'))
             .filter(|it| !has('d') || it.is_dir)
@@ -143,18 +153,22 @@ impl Walk<'_> {
         if level >= self.depth {
             return;
         }
-        let entries = self.entries(folder);
+        let mut entries = self.entries(folder);
         let last = entries.len().saturating_sub(1);
-        for (i, entry) in entries.iter().enumerate() {
+        for (i, entry) in entries.iter_mut().enumerate() {
             let path = format!("{}/{}", folder.trim_end_matches('/'), entry.name);
             let branch = match (self.parsed.has('i'), i == last) {
                 (true, _) => "",
                 (_, true) => "\u{2514}\u{2500}\u{2500} ",
                 (_, false) => "\u{251c}\u{2500}\u{2500} ",
             };
+            if entry.is_dir && self.parsed.has('l') {
+                let id = playpen_sys::path_id(Path::new(&path), true);
+                entry.is_again = id.is_ok_and(|id| !self.seen.insert(id)) && entry.is_link;
+            }
             println!("{prefix}{branch}{}", self.shown(entry, &path));
             *(if entry.is_dir { &mut self.folders } else { &mut self.files }) += 1;
-            if entry.is_dir {
+            if entry.is_dir && !entry.is_again {
                 let more = match (self.parsed.has('i'), i == last) {
                     (true, _) => "",
                     (_, true) => "    ",
@@ -187,6 +201,9 @@ impl Walk<'_> {
             () => "",
         };
         let target = match fs::read_link(Path::new(path)) {
+            Ok(target) if entry.is_again => {
+                format!(" -> {}  [recursive, not followed]", target.display())
+            }
             Ok(target) if entry.is_link => format!(" -> {}", target.display()),
             Err(e) if entry.is_link => format!(" -> ({})", reason(&e)),
             _ => String::new(),

@@ -1,13 +1,11 @@
 //! Making targets: what is out of date, and its recipe.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::SystemTime;
 
-use playpen_sys::Command;
-
 use super::Flags;
+use super::jobs::{Job, Line, Shell, Step};
 use super::rules::{Plan, Recipe, Rules};
 use super::vars::{Origin, Vars};
 
@@ -27,6 +25,8 @@ enum Made {
         ran: bool,
     },
     Failed,
+    /// Its recipe runs, or that of something that it needs.
+    Running,
 }
 
 /// Makes targets.
@@ -38,6 +38,11 @@ pub(super) struct Builder<'a> {
     made: BTreeMap<String, Made>,
     /// Targets that are being made, for telling a circle.
     above: Vec<String>,
+    /// What runs.
+    jobs: Vec<Job>,
+    max_jobs: usize,
+    /// Circles that were told.
+    circles: BTreeSet<(String, String)>,
 }
 
 impl<'a> Builder<'a> {
@@ -47,15 +52,96 @@ impl<'a> Builder<'a> {
         rules: &'a Rules,
         flags: &'a Flags,
     ) -> Self {
-        Self { name, vars, rules, flags, made: BTreeMap::new(), above: vec![] }
+        let is_serial = rules.special(".NOTPARALLEL").is_some();
+        let max_jobs = if is_serial { 1 } else { flags.max_jobs.max(1) };
+        Self {
+            name,
+            vars,
+            rules,
+            flags,
+            made: BTreeMap::new(),
+            above: vec![],
+            jobs: vec![],
+            max_jobs,
+            circles: BTreeSet::new(),
+        }
     }
 
-    /// Makes a goal; says so if there was nothing to do.
-    pub(super) fn goal(&mut self, target: &str) -> Result<(), Failure> {
+    /// Makes all goals; whether each one could be made.
+    pub(super) fn goals(&mut self, goals: &[String]) -> Result<bool, Failure> {
+        let made = self.try_goals(goals);
+        if made.is_err() && !self.jobs.is_empty() {
+            eprintln!("{}: *** Waiting for unfinished jobs....", self.name);
+        }
+        while !self.jobs.is_empty() {
+            // What fails now is told, and changes nothing.
+            let _ = self.wait_one();
+        }
+        made
+    }
+
+    fn try_goals(&mut self, goals: &[String]) -> Result<bool, Failure> {
+        let mut all_made = true;
+        let mut left: Vec<&String> = goals.iter().collect();
+        loop {
+            let mut running = vec![];
+            for goal in left {
+                match self.goal(goal) {
+                    Ok(true) => {}
+                    Ok(false) => running.push(goal),
+                    Err(Failure::Told) if self.flags.goes_on && !self.flags.asks => {
+                        all_made = false;
+                    }
+                    Err(Failure::Stop(error)) if self.flags.goes_on => {
+                        eprintln!("{}", super::stopped(&self.name, &error));
+                        all_made = false;
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+            if running.is_empty() {
+                return Ok(all_made);
+            }
+            left = running;
+            self.wait_one()?;
+        }
+    }
+
+    /// Waits until a line of a recipe has ended, and starts the next one.
+    fn wait_one(&mut self) -> Result<(), Failure> {
+        let Ok((pid, status)) = playpen_sys::wait_any() else {
+            self.jobs.clear();
+            return Err(Failure::Told);
+        };
+        let Some(at) = self.jobs.iter().position(|job| job.is_process(pid)) else { return Ok(()) };
+        let step = self.jobs[at].ended(&self.name, self.flags, status);
+        if step == Step::Running {
+            return Ok(());
+        }
+        let job = self.jobs.swap_remove(at);
+        self.settle(&job, step)
+    }
+
+    /// Notes what has become of a recipe.
+    fn settle(&mut self, job: &Job, step: Step) -> Result<(), Failure> {
+        let made = if step == Step::Done { Made::Done { ran: job.ran } } else { Made::Failed };
+        self.made.insert(job.target.clone(), made);
+        if step == Step::Failed && !self.flags.goes_on { Err(Failure::Told) } else { Ok(()) }
+    }
+
+    /// Makes a goal, and says so if there was nothing to do; false if it is still on its way.
+    fn goal(&mut self, target: &str) -> Result<bool, Failure> {
         match self.target(target, None)? {
-            Made::Failed => Err(Failure::Told),
-            Made::Done { ran: true } => Ok(()),
-            Made::Done { ran: false } if self.flags.is_silent || self.flags.asks => Ok(()),
+            Made::Running => Ok(false),
+            Made::Failed => {
+                let is_told = self.rules.plan(target).is_known && !self.is_own_failure(target);
+                if is_told && !self.flags.is_dry {
+                    eprintln!("{}: Target '{target}' not remade because of errors.", self.name);
+                }
+                Err(Failure::Told)
+            }
+            Made::Done { ran: true } => Ok(true),
+            Made::Done { ran: false } if self.flags.is_silent || self.flags.asks => Ok(true),
             Made::Done { ran: false } => {
                 let plan = self.rules.plan(target);
                 let is_idle = plan.recipe.is_none() || self.rules.is_phony(target);
@@ -64,14 +150,24 @@ impl<'a> Builder<'a> {
                 } else {
                     println!("{}: '{target}' is up to date.", self.name);
                 }
-                Ok(())
+                Ok(true)
             }
         }
+    }
+
+    /// Whether a target's own recipe failed, and not what it needs.
+    fn is_own_failure(&self, target: &str) -> bool {
+        let plan = self.rules.plan(target);
+        let mut needed = plan.needed.iter().chain(&plan.order_only);
+        !needed.any(|it| self.made.get(it) == Some(&Made::Failed))
     }
 
     fn target(&mut self, target: &str, wanted_by: Option<&str>) -> Result<Made, Failure> {
         if let Some(made) = self.made.get(target) {
             return Ok(*made);
+        }
+        if self.jobs.iter().any(|job| job.target == target) {
+            return Ok(Made::Running);
         }
         let plan = self.rules.plan(target);
         let is_there = time(target).is_some();
@@ -84,7 +180,9 @@ impl<'a> Builder<'a> {
         self.vars.pop();
         self.above.pop();
         let made = made?;
-        self.made.insert(target.to_owned(), made);
+        if made != Made::Running {
+            self.made.insert(target.to_owned(), made);
+        }
         Ok(made)
     }
 
@@ -101,17 +199,20 @@ impl<'a> Builder<'a> {
 
     fn prerequisites(&mut self, target: &str, plan: &Plan) -> Result<Made, Failure> {
         self.target_variables(target).map_err(Failure::Stop)?;
-        let (mut ran, mut failed) = (false, false);
+        let (mut ran, mut failed, mut is_waiting) = (false, false, false);
         let (mut newer, mut is_outdated) = (vec![], false);
         let is_phony = self.rules.is_phony(target);
         let own = time(target).filter(|_| !is_phony);
         for name in plan.needed.iter().chain(&plan.order_only) {
             if self.above.contains(name) {
-                eprintln!("{}: Circular {target} <- {name} dependency dropped.", self.name);
+                if self.circles.insert((target.to_owned(), name.clone())) {
+                    eprintln!("{}: Circular {target} <- {name} dependency dropped.", self.name);
+                }
                 continue;
             }
             match self.target(name, Some(target))? {
                 Made::Failed => failed = true,
+                Made::Running => is_waiting = true,
                 Made::Done { ran: was_run } => {
                     ran |= was_run;
                     let is_needed = plan.needed.contains(name);
@@ -126,8 +227,10 @@ impl<'a> Builder<'a> {
                 }
             }
         }
+        if is_waiting {
+            return Ok(Made::Running);
+        }
         if failed {
-            eprintln!("{}: Target '{target}' not remade because of errors.", self.name);
             return Ok(Made::Failed);
         }
         if own.is_some() && !is_outdated && !self.flags.always {
@@ -138,11 +241,17 @@ impl<'a> Builder<'a> {
             return Err(Failure::Told);
         }
         self.automatic(target, plan, &newer);
-        let did_run = self.run(target, recipe)?;
-        Ok(match did_run {
-            Some(did_run) => Made::Done { ran: ran || did_run },
-            None => Made::Failed,
-        })
+        if self.flags.traces {
+            let why = match (own, newer.is_empty()) {
+                _ if is_phony => "target is .PHONY".to_owned(),
+                (None, _) => "target does not exist".to_owned(),
+                (_, true) => "target is always made".to_owned(),
+                (_, false) => newer.join(" "),
+            };
+            let place = format!("{}:{}", recipe.file, recipe.line);
+            println!("{place}: update target '{target}' due to: {why}");
+        }
+        self.run(target, recipe, ran)
     }
 
     /// Sets the variables that belong to a target.
@@ -186,8 +295,27 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Runs a recipe; whether anything was run, none if it failed and the rest goes on.
-    fn run(&mut self, target: &str, recipe: &Recipe) -> Result<Option<bool>, Failure> {
+    /// Starts a recipe, and waits for it where only one may run.
+    fn run(&mut self, target: &str, recipe: &Recipe, ran: bool) -> Result<Made, Failure> {
+        let lines = self.lines(target, recipe)?;
+        let shell = self.shell()?;
+        while self.jobs.len() >= self.max_jobs {
+            self.wait_one()?;
+        }
+        let mut job = Job::new(target, &recipe.file, lines, shell);
+        job.ran = ran;
+        match job.advance(&self.name, self.flags) {
+            Step::Running => self.jobs.push(job),
+            step => self.settle(&job, step)?,
+        }
+        while self.max_jobs == 1 && !self.jobs.is_empty() {
+            self.wait_one()?;
+        }
+        Ok(self.made.get(target).copied().unwrap_or(Made::Running))
+    }
+
+    /// The lines of a recipe, with all variables filled in.
+    fn lines(&mut self, target: &str, recipe: &Recipe) -> Result<VecDeque<Line>, Failure> {
         let is_whole = self.rules.special(".ONESHELL").is_some();
         let mut lines = vec![];
         for line in &recipe.lines {
@@ -200,67 +328,33 @@ impl<'a> Builder<'a> {
         if is_whole {
             lines = vec![lines.join("\n")];
         }
-        let mut ran = false;
-        for (at, line) in lines.iter().enumerate() {
+        let silent = self.rules.special(".SILENT");
+        let is_silent =
+            self.flags.is_silent || silent.is_some_and(|it| it.is_empty() || it.contains(target));
+        let calls_make = recipe.lines.iter().any(|it| it.contains("$(MAKE)"));
+        let is_dry = self.flags.is_dry;
+        let lines = lines.iter().enumerate().filter_map(|(at, line)| {
             let (prefix, command) = split_prefix(line);
-            if command.trim().is_empty() {
-                continue;
-            }
-            ran = true;
-            let calls_make =
-                line.contains("$(MAKE)") || recipe.lines.iter().any(|it| it.contains("$(MAKE)"));
-            let is_run = !self.flags.is_dry || prefix.contains('+') || calls_make;
-            let silent = self.rules.special(".SILENT");
-            let is_silent = self.flags.is_silent
-                || silent.is_some_and(|it| it.is_empty() || it.contains(target));
-            if self.flags.is_dry || !(prefix.contains('@') || is_silent) {
-                println!("{command}");
-            }
-            if !is_run {
-                continue;
-            }
-            let _ = std::io::stdout().flush();
-            let code = self.command(command)?;
-            if code == 0 {
-                continue;
-            }
-            let line = if is_whole { recipe.line } else { recipe.line + at };
-            let place = format!("[{}:{line}: {target}] {}", recipe.file, told(code));
-            if prefix.contains('-') || self.flags.ignores_errors {
-                eprintln!("{}: {place} (ignored)", self.name);
-                continue;
-            }
-            eprintln!("{}: *** {place}", self.name);
-            return if self.flags.goes_on { Ok(None) } else { Err(Failure::Told) };
-        }
-        Ok(Some(ran))
+            (!command.trim().is_empty()).then(|| Line {
+                command: command.to_owned(),
+                number: if is_whole { recipe.line } else { recipe.line + at },
+                is_shown: is_dry || !(prefix.contains('@') || is_silent),
+                is_run: !is_dry || prefix.contains('+') || calls_make,
+                ignores_errors: prefix.contains('-'),
+            })
+        });
+        Ok(lines.collect())
     }
 
-    fn command(&mut self, command: &str) -> Result<u8, Failure> {
-        let shell = self.vars.value("SHELL").map_err(Failure::Stop)?;
+    fn shell(&mut self) -> Result<Shell, Failure> {
+        let program = self.vars.value("SHELL").map_err(Failure::Stop)?;
         let flags = self.vars.value(".SHELLFLAGS").map_err(Failure::Stop)?;
-        let mut starting = Command::new(&shell);
-        starting.args(flags.split_whitespace()).arg(command);
-        starting.envs(self.vars.environment().map_err(Failure::Stop)?);
+        let mut environment = self.vars.environment().map_err(Failure::Stop)?;
         let level = self.vars.value("MAKELEVEL").map_err(Failure::Stop)?.parse().unwrap_or(0);
-        starting.env("MAKELEVEL", (level + 1u32).to_string());
-        match starting.status() {
-            Ok(status) => Ok(status.shell_code()),
-            Err(error) => {
-                eprintln!("{}: {shell}: {}", self.name, super::super::reason(&error));
-                Ok(127)
-            }
-        }
-    }
-}
-
-/// What a status is called.
-fn told(code: u8) -> String {
-    match code {
-        130 => "Interrupt".to_owned(),
-        137 => "Killed".to_owned(),
-        143 => "Terminated".to_owned(),
-        code => format!("Error {code}"),
+        environment.retain(|(name, _)| name != "MAKELEVEL");
+        environment.push(("MAKELEVEL".to_owned(), (level + 1u32).to_string()));
+        let flags = flags.split_whitespace().map(str::to_owned).collect();
+        Ok(Shell { program, flags, environment })
     }
 }
 

@@ -3,67 +3,111 @@
 use super::parse::Hunk;
 
 /// A patched text.
-pub(super) struct Applied<'a> {
+#[derive(Default)]
+pub(super) struct Applied {
     pub(super) text: String,
-    pub(super) rejected: Vec<&'a Hunk>,
+    /// What did not fit, and by how many lines the text had grown before it.
+    pub(super) rejected: Vec<(Hunk, isize)>,
     /// What to tell about hunks that lay elsewhere or did not fit.
     pub(super) report: Vec<String>,
     /// Whether a hunk fitted with an offset or fuzz only, or not at all.
     pub(super) is_mismatched: bool,
     pub(super) is_changed: bool,
+    /// Whether it was decided to leave the patch out.
+    pub(super) is_skipped: bool,
 }
 
-pub(super) fn apply<'a>(
+/// What to do about a patch that fits only when it is turned around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Reverse,
+    Anyway,
+    Skip,
+}
+
+/// How exactly hunks must fit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fitting {
+    pub(super) max_fuzz: usize,
+    /// Whether blanks count.
+    pub(super) is_loose: bool,
+    /// Whether nothing may be there yet.
+    pub(super) creates: bool,
+}
+
+/// Applies hunks; `asks` is called if the first one seems to be there already, unless it is none.
+pub(super) fn apply(
     before: &str,
-    hunks: &'a [Hunk],
-    max_fuzz: usize,
-    loose: bool,
-) -> Applied<'a> {
+    hunks: &mut [Hunk],
+    how: Fitting,
+    asks: Option<&dyn Fn() -> Answer>,
+) -> Applied {
     let lines: Vec<&str> = before.split_inclusive('\n').collect();
-    let mut applied = Applied {
-        text: String::with_capacity(before.len()),
-        rejected: vec![],
-        report: vec![],
-        is_mismatched: false,
-        is_changed: false,
-    };
-    // Up to where `lines` is in the result, and how far off the last hunk lay.
-    let (mut done, mut offset) = (0usize, 0isize);
+    let mut search = Search { lines: &lines, done: 0, offset: 0, is_loose: how.is_loose };
+    let mut applied = Applied { text: String::with_capacity(before.len()), ..Applied::default() };
     let mut growth = 0isize;
-    for (i, hunk) in hunks.iter().enumerate() {
+    let mut asks = asks;
+    for i in 0..hunks.len() {
+        let mut found = None;
+        for fuzz in 0..=how.max_fuzz.min(hunks[i].context()) {
+            found = search.locate(&hunks[i], fuzz);
+            applied.is_mismatched |= found.is_none() || fuzz > 0 || search.offset != 0;
+            if found.is_some() {
+                break;
+            }
+            let Some(ask) = asks.filter(|_| i == 0) else { continue };
+            found = search.locate(&hunks[i].reversed(), fuzz);
+            if found.is_none() {
+                continue;
+            }
+            match ask() {
+                Answer::Reverse => {
+                    hunks.iter_mut().for_each(|hunk| *hunk = hunk.reversed());
+                    break;
+                }
+                Answer::Skip => {
+                    return Applied {
+                        rejected: hunks.iter().map(|it| (it.clone(), 0)).collect(),
+                        text: before.to_owned(),
+                        is_skipped: true,
+                        ..applied
+                    };
+                }
+                Answer::Anyway => {
+                    (found, asks) = (search.locate(&hunks[i], fuzz), None);
+                    if found.is_some() {
+                        break;
+                    }
+                }
+            }
+        }
+        asks = None;
+        let hunk = &hunks[i];
         let number = i + 1;
-        match place(&lines, hunk, done, offset, max_fuzz, loose) {
-            Some(found) => {
-                lines[done..found.at].iter().for_each(|it| applied.text.push_str(it));
-                done = insert(&mut applied.text, &lines, hunk, &found);
-                let wanted = (hunk.old_start.max(1) - 1 + found.prefix) as isize;
-                offset = found.at as isize - wanted;
+        let is_in_the_way = how.creates && !before.is_empty();
+        match found.filter(|_| !is_in_the_way) {
+            Some(place) => {
+                lines[search.done..place.at].iter().for_each(|it| applied.text.push_str(it));
+                search.done = insert(&mut applied.text, &lines, hunk, &place);
                 applied.is_changed = true;
-                if offset != 0 || found.fuzz > 0 {
-                    applied.is_mismatched = true;
-                    let at = (found.at as isize + 1 - found.prefix as isize + growth).max(1);
-                    applied.report.push(success(number, at, offset, found.fuzz));
+                if search.offset != 0 || place.fuzz > 0 {
+                    let at = place.at as isize + 1 - place.prefix as isize + growth;
+                    applied.report.push(success(number, at, search.offset, place.fuzz));
                 }
                 growth += hunk.side('-').len() as isize - hunk.side('+').len() as isize;
             }
             None => {
                 applied.is_mismatched = true;
-                let at = hunk.old_start as isize + growth;
+                let at = hunk.first() as isize + growth;
                 let endings = differs_in_line_ends(&lines, hunk);
                 let why = if endings { " (different line endings)" } else { "" };
                 applied.report.push(format!("Hunk #{number} FAILED at {}{why}.", at.max(1)));
-                applied.rejected.push(hunk);
+                applied.rejected.push((hunk.clone(), growth));
             }
         }
     }
-    lines[done..].iter().for_each(|it| applied.text.push_str(it));
+    lines[search.done..].iter().for_each(|it| applied.text.push_str(it));
     applied
-}
-
-/// Whether a hunk could be applied somewhere.
-pub(super) fn fits(text: &str, hunk: &Hunk, max_fuzz: usize) -> bool {
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    place(&lines, hunk, 0, 0, max_fuzz, false).is_some()
 }
 
 struct Place {
@@ -87,63 +131,66 @@ fn success(number: usize, at: isize, offset: isize, fuzz: usize) -> String {
     text + "."
 }
 
-fn place(
-    lines: &[&str],
-    hunk: &Hunk,
+/// Where hunks are looked for.
+struct Search<'a> {
+    lines: &'a [&'a str],
+    /// How many lines have their place in the result already.
     done: usize,
+    /// How far off the last hunk lay.
     offset: isize,
-    max_fuzz: usize,
-    loose: bool,
-) -> Option<Place> {
-    let old = hunk.side('+');
-    let context = |mut it: Box<dyn Iterator<Item = &(char, String)> + '_>| {
-        let mut n = 0;
-        while it.next().is_some_and(|(sign, _)| *sign == ' ') {
-            n += 1;
-        }
-        n
-    };
-    let before = context(Box::new(hunk.lines.iter()));
-    let behind = context(Box::new(hunk.lines.iter().rev()));
-    let most = before.max(behind);
-    for fuzz in 0..=max_fuzz.min(most) {
-        // Of the longer context more is left out.
-        let prefix = (fuzz + before).saturating_sub(most);
-        let suffix = (fuzz + behind).saturating_sub(most);
-        if prefix + suffix > old.len() {
-            break;
-        }
-        let wanted = &old[prefix..old.len() - suffix];
-        let first = hunk.old_start.max(1) as isize - 1 + offset + prefix as isize;
-        // Less context at the start than at the end ties a hunk to the start, and the other way.
-        let at_start = before < behind && fuzz == 0 && hunk.old_start <= 1;
-        let at_end = behind < before && fuzz == 0;
-        let last = lines.len() as isize - wanted.len() as isize;
-        if last < done as isize {
-            continue;
-        }
-        let matches = |at: isize| {
-            at >= done as isize
-                && at <= last
-                && (!at_start || at == 0)
-                && (!at_end || at == last)
-                && same(&lines[at as usize..at as usize + wanted.len()], wanted, loose)
-        };
-        for distance in 0..=lines.len() as isize {
-            let found = [first + distance, first - distance].into_iter().find(|at| matches(*at));
-            if let Some(at) = found {
-                return Some(Place { at: at as usize, fuzz, prefix, suffix });
-            }
-        }
-    }
-    None
+    is_loose: bool,
 }
 
-fn same(lines: &[&str], wanted: &[&str], loose: bool) -> bool {
-    lines
-        .iter()
-        .zip(wanted)
-        .all(|(a, b)| if loose { a.split_whitespace().eq(b.split_whitespace()) } else { a == b })
+impl Search<'_> {
+    /// The place of a hunk with some of its context left out; lines are counted from 1 here.
+    fn locate(&mut self, hunk: &Hunk, fuzz: usize) -> Option<Place> {
+        let old = hunk.side('+');
+        let guess = hunk.first() as isize + self.offset;
+        if old.is_empty() {
+            let at = (guess - 1).clamp(self.done as isize, self.lines.len() as isize) as usize;
+            return Some(Place { at, fuzz, prefix: 0, suffix: 0 });
+        }
+        let (before, behind) = (hunk.context_before(), hunk.context_behind());
+        // Of the longer context more is left out; a negative number ties a hunk to an end.
+        let missing = |context: usize| fuzz as isize + context as isize - hunk.context() as isize;
+        let (prefix, suffix) = (missing(before), missing(behind));
+        let n_lines = self.lines.len() as isize;
+        let n_wanted = old.len() as isize - suffix.max(0);
+        let last = n_lines - n_wanted + 1;
+        let at_start = prefix < 0 && hunk.first() <= 1;
+        if at_start && suffix < 0 && (old.len() as isize != n_lines || before < self.done) {
+            return None;
+        }
+        let (prefix, suffix) = (prefix.max(0) as usize, suffix.max(0) as usize);
+        let wanted = &old[prefix..old.len() - suffix];
+        let fits = |start: isize| {
+            let first = start - 1 + prefix as isize;
+            first >= 0
+                && first + wanted.len() as isize <= n_lines
+                && self.is_same(&self.lines[first as usize..][..wanted.len()], wanted)
+        };
+        let first = self.done as isize + 1;
+        let start = if at_start {
+            Some(1).filter(|it| self.done <= before && *it <= last && fits(*it))
+        } else if missing(behind) < 0 {
+            let end = n_lines - old.len() as isize + 1;
+            Some(end).filter(|it| *it >= first.max(1) && fits(*it))
+        } else {
+            let n_off = (last - guess).max(guess - first).max(0);
+            (0..=n_off)
+                .flat_map(|off| [guess + off, guess - off])
+                .find(|it| *it >= first.max(1) && *it <= last && fits(*it))
+        }?;
+        self.offset += start - guess;
+        Some(Place { at: (start - 1) as usize + prefix, fuzz, prefix, suffix })
+    }
+
+    fn is_same(&self, lines: &[&str], wanted: &[&str]) -> bool {
+        let is_loose = self.is_loose;
+        lines.iter().zip(wanted).all(|(a, b)| {
+            if is_loose { a.split_whitespace().eq(b.split_whitespace()) } else { a == b }
+        })
+    }
 }
 
 /// Puts a hunk at its place; the first line that is behind it.

@@ -2,6 +2,15 @@
 //!
 //! Text is one `char` for each byte.
 
+/// How a patch is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    #[default]
+    Unified,
+    Context,
+    Normal,
+}
+
 /// The changes of one file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FilePatch {
@@ -15,7 +24,11 @@ pub(super) struct FilePatch {
     pub(super) header: Vec<String>,
     /// Where in the input the first hunk is.
     pub(super) line: usize,
-    is_context: bool,
+    /// What stands before it, its header among that.
+    pub(super) intro: Vec<String>,
+    pub(super) form: Form,
+    /// How many blanks stand before each of its lines.
+    pub(super) indent: usize,
 }
 
 /// Lines to find and what they become.
@@ -33,99 +46,89 @@ impl Hunk {
         self.lines.iter().filter(|(it, _)| *it != not).map(|(_, line)| line.as_str()).collect()
     }
 
-    fn count(&self, not: char) -> usize {
-        self.lines.iter().filter(|(it, _)| *it != not).count()
+    /// The line, counted from 1, where it begins; nothing goes behind the line that is named.
+    pub(super) fn first(&self) -> usize {
+        self.old_start + usize::from(self.side('+').is_empty())
+    }
+
+    /// How many lines of context stand at its start.
+    pub(super) fn context_before(&self) -> usize {
+        self.lines.iter().take_while(|(it, _)| *it == ' ').count()
+    }
+
+    /// As many at its end.
+    pub(super) fn context_behind(&self) -> usize {
+        self.lines.iter().rev().take_while(|(it, _)| *it == ' ').count()
+    }
+
+    /// The longer of both.
+    pub(super) fn context(&self) -> usize {
+        self.context_before().max(self.context_behind())
+    }
+
+    /// What takes it back.
+    pub(super) fn reversed(&self) -> Self {
+        let turned = |(sign, line): &(char, String)| match sign {
+            '-' => ('+', line.clone()),
+            '+' => ('-', line.clone()),
+            _ => (' ', line.clone()),
+        };
+        let mut lines: Vec<_> = self.lines.iter().map(turned).collect();
+        // Removed lines stand before added ones.
+        let mut start = 0;
+        while start < lines.len() {
+            let run = lines[start..].iter().take_while(|(it, _)| *it != ' ').count();
+            lines[start..start + run].sort_by_key(|(it, _)| *it == '+');
+            start += run.max(1);
+        }
+        Self { old_start: self.new_start, new_start: self.old_start, lines }
     }
 }
 
 impl FilePatch {
     pub(super) fn reverse(&mut self) {
         std::mem::swap(&mut self.old, &mut self.new);
-        for hunk in &mut self.hunks {
-            std::mem::swap(&mut hunk.old_start, &mut hunk.new_start);
-            for (sign, _) in &mut hunk.lines {
-                *sign = match *sign {
-                    '-' => '+',
-                    '+' => '-',
-                    other => other,
-                };
-            }
-            // Removed lines stand before added ones.
-            let mut start = 0;
-            while start < hunk.lines.len() {
-                let run = hunk.lines[start..].iter().take_while(|(it, _)| *it != ' ').count();
-                hunk.lines[start..start + run].sort_by_key(|(it, _)| *it == '+');
-                start += run.max(1);
-            }
-        }
+        self.hunks.iter_mut().for_each(|hunk| *hunk = hunk.reversed());
+        self.header.reverse();
     }
 
     /// Whether it makes a new file.
     pub(super) fn creates(&self) -> bool {
-        self.old.as_deref() == Some("/dev/null")
-            || self.hunks.len() == 1
-                && self.hunks[0].old_start == 0
-                && self.hunks[0].count('+') == 0
+        self.says_absent(false) > 0
     }
 
     pub(super) fn deletes(&self) -> bool {
-        self.new.as_deref() == Some("/dev/null")
-            || self.hunks.len() == 1
-                && self.hunks[0].new_start == 0
-                && self.hunks[0].count('-') == 0
+        self.says_absent(true) > 0
     }
 
-    /// Hunks as they stand in a `.rej` file.
-    /// Of the names so many parts are left out.
-    pub(super) fn rejects(&self, hunks: &[&Hunk], strip: Option<usize>) -> String {
-        let mut out = String::new();
-        for line in &self.header {
-            out.push_str(&without_parts(line, strip));
-            out.push('\n');
+    /// What it says of the file before it, or behind it: 2 that there is none, 1 that it is empty.
+    pub(super) fn says_absent(&self, behind: bool) -> u8 {
+        let [hunk] = &self.hunks[..] else { return 0 };
+        let (start, added, name) = match behind {
+            false => (hunk.old_start, '+', &self.old),
+            true => (hunk.new_start, '-', &self.new),
+        };
+        if start > 0 || !hunk.side(added).is_empty() || self.form == Form::Normal {
+            return 0;
         }
-        for hunk in hunks {
-            let range = |start: usize, count: usize| match count {
-                1 => start.to_string(),
-                n => format!("{start},{n}"),
-            };
-            let old = range(hunk.old_start, hunk.count('+'));
-            let new = range(hunk.new_start, hunk.count('-'));
-            out.push_str(&format!("@@ -{old} +{new} @@\n"));
-            for (sign, line) in &hunk.lines {
-                out.push(*sign);
-                out.push_str(line);
-                if !line.ends_with('\n') {
-                    out.push_str("\n\\ No newline at end of file\n");
-                }
-            }
-        }
-        out
+        let time = self.header.get(usize::from(behind)).and_then(|line| line.split_once('\t'));
+        let is_epoch = time.is_some_and(|(_, time)| time.starts_with("1970-01-01 00:00:00"));
+        if is_epoch || name.as_deref() == Some("/dev/null") { 2 } else { 1 }
     }
-}
-
-/// `--- a/folder/file` with fewer parts of the path; without a number only the last one stays.
-fn without_parts(line: &str, strip: Option<usize>) -> String {
-    let Some((sign, name)) = line.split_at_checked(4).filter(|_| line.starts_with(['-', '+', '*']))
-    else {
-        return line.to_owned();
-    };
-    let (path, rest) = name.split_once('\t').map_or((name, None), |(path, it)| (path, Some(it)));
-    let parts: Vec<&str> = path.split('/').collect();
-    let n_left_out = strip.unwrap_or(parts.len() - 1).min(parts.len() - 1);
-    let shown = if path == "/dev/null" { path.to_owned() } else { parts[n_left_out..].join("/") };
-    let rest = rest.map_or(String::new(), |rest| format!("\t{rest}"));
-    format!("{sign}{shown}{rest}")
 }
 
 pub(super) fn parse(text: &str) -> Result<Vec<FilePatch>, String> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut reader = Reader { lines, at: 0 };
-    let mut files = vec![];
+    let mut files: Vec<FilePatch> = vec![];
+    let mut intro = vec![];
     let mut mode = None;
     let mut index = None;
     while let Some(line) = reader.peek(0) {
         let bare = line.trim_end_matches(['\n', '\r']);
         let next = reader.peek(1).unwrap_or_default();
+        let n_files = files.len();
+        let first = reader.at;
         if line.starts_with("--- ") && next.starts_with("+++ ") {
             let file = reader.unified(mode.take(), index.take())?;
             files.extend((!file.hunks.is_empty()).then_some(file));
@@ -133,6 +136,17 @@ pub(super) fn parse(text: &str) -> Result<Vec<FilePatch>, String> {
             files.push(reader.context(index.take())?);
         } else if is_normal(bare) {
             files.push(reader.normal(index.take())?);
+        } else if let Some(indent) = reader.indented() {
+            let rest: String =
+                reader.lines[reader.at..].iter().map(|it| out_of(it, indent)).collect();
+            let at = reader.at;
+            let mut inner = parse(&rest)?;
+            inner.iter_mut().for_each(|it| (it.indent, it.line) = (indent, it.line + at));
+            if let Some(first) = inner.first_mut() {
+                first.intro.splice(0..0, intro);
+            }
+            files.extend(inner);
+            break;
         } else {
             let number = bare.strip_prefix("new file mode ").or(bare.strip_prefix("new mode "));
             if let Some(number) = number {
@@ -144,10 +158,23 @@ pub(super) fn parse(text: &str) -> Result<Vec<FilePatch>, String> {
             if let Some(name) = bare.strip_prefix("Index: ") {
                 index = Some(name.trim().to_owned());
             }
+            intro.push(bare.to_owned());
             reader.at += 1;
+        }
+        if let Some(file) = files.get_mut(n_files) {
+            let n_header = file.header.len();
+            let header = reader.lines[first..].iter().take(n_header);
+            intro.extend(header.map(|it| it.trim_end_matches(['\n', '\r']).to_owned()));
+            file.intro = std::mem::take(&mut intro);
         }
     }
     Ok(files)
+}
+
+/// A line without so many of the blanks at its start.
+fn out_of(line: &str, indent: usize) -> &str {
+    let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+    &line[blanks.min(indent)..]
 }
 
 struct Reader<'a> {
@@ -198,6 +225,16 @@ impl<'a> Reader<'a> {
         let line = self.peek(0);
         self.at += 1;
         line
+    }
+
+    /// How many blanks stand before a patch that begins here, if it is indented.
+    fn indented(&self) -> Option<usize> {
+        let line = self.peek(0)?;
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let rest = |ahead: usize| Some(out_of(self.peek(ahead)?, indent));
+        let is_patch = rest(0)?.starts_with("--- ") && rest(1)?.starts_with("+++ ")
+            || rest(0)?.starts_with("*** ") && rest(1)?.starts_with("--- ");
+        (indent > 0 && is_patch).then_some(indent)
     }
 
     /// Whether the next line says that the one before has no newline.
@@ -269,7 +306,7 @@ impl<'a> Reader<'a> {
 
     fn context(&mut self, index: Option<String>) -> Result<FilePatch, String> {
         let (old, new) = (self.next().unwrap_or_default(), self.next().unwrap_or_default());
-        let mut file = FilePatch { index, is_context: true, ..self.header(old, new) };
+        let mut file = FilePatch { index, form: Form::Context, ..self.header(old, new) };
         file.line = self.at + 1;
         while self.peek(0).is_some_and(|it| it.starts_with("***************")) {
             self.at += 1;
@@ -315,7 +352,8 @@ impl<'a> Reader<'a> {
     }
 
     fn normal(&mut self, index: Option<String>) -> Result<FilePatch, String> {
-        let mut file = FilePatch { index, line: self.at + 1, ..FilePatch::default() };
+        let mut file =
+            FilePatch { index, line: self.at + 1, form: Form::Normal, ..FilePatch::default() };
         while let Some(line) = self.peek(0).filter(|it| is_normal(it.trim_end())) {
             self.at += 1;
             let line = line.trim_end();
@@ -324,9 +362,6 @@ impl<'a> Reader<'a> {
             let old_start: usize = start(&line[..at]).unwrap_or(0);
             let new_start: usize = start(&line[at + 1..]).unwrap_or(0);
             let mut hunk = Hunk { old_start, new_start, lines: vec![] };
-            if line[at..].starts_with('a') {
-                hunk.old_start += 1;
-            }
             while let Some(line) = self.peek(0) {
                 let sign = match line.get(..2) {
                     Some("< ") => '-',

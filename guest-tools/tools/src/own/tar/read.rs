@@ -38,6 +38,9 @@ pub(super) fn run(options: &Options) -> Result<bool, String> {
     let mut folders = vec![];
     for entry in Archive::new(input).entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
+        if entry.header().entry_type().is_pax_global_extensions() {
+            continue;
+        }
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if !is_wanted(options, &mut wanted, &name) {
             continue;
