@@ -28,6 +28,7 @@ pub(crate) struct Place {
     pub(crate) globals: Globals,
     config: OnceCell<git2::Config>,
     abbreviation: OnceCell<usize>,
+    mailmap: OnceCell<Option<git2::Mailmap>>,
     /// There is no repository: nothing may be asked of its folder.
     is_nowhere: bool,
 }
@@ -78,6 +79,7 @@ impl Place {
             globals: globals.clone(),
             config: OnceCell::new(),
             abbreviation: OnceCell::new(),
+            mailmap: OnceCell::new(),
             is_nowhere: false,
         }))
     }
@@ -85,6 +87,7 @@ impl Place {
     /// A stand-in where there is no repository: an object store in memory.
     pub(crate) fn nowhere(globals: &Globals) -> Outcome<Self> {
         Ok(Self {
+            mailmap: OnceCell::new(),
             repo: Repository::from_odb(git2::Odb::new()?)?,
             tree_root: None,
             prefix: vec![],
@@ -138,6 +141,14 @@ impl Place {
         let common = common_folder(&self.prefix, path);
         let up = self.prefix[common..].iter().filter(|b| **b == b'/').count();
         [b"../".repeat(up).as_slice(), &path[common..]].concat()
+    }
+
+    /// Who somebody is by `.mailmap`.
+    pub(crate) fn mapped(&self, who: &git2::Signature<'_>) -> git2::Signature<'static> {
+        let map = self.mailmap.get_or_init(|| self.repo.mailmap().ok());
+        map.as_ref()
+            .and_then(|map| map.resolve_signature(who).ok())
+            .unwrap_or_else(|| who.to_owned())
     }
 
     /// A setting: of `-c`, else of the files.

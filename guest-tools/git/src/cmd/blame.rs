@@ -417,7 +417,7 @@ struct Shown {
 fn shown(place: &Place, id: Option<Oid>) -> Shown {
     match id.and_then(|id| place.repo.find_commit(id).ok()) {
         Some(commit) => {
-            let author = commit.author();
+            let author = place.mapped(&commit.author());
             Shown {
                 name: lossy(author.name_bytes()).into_owned(),
                 email: lossy(author.email_bytes()).into_owned(),
@@ -574,6 +574,7 @@ fn headers(place: &Place, blame: &Blame<'_>, origin: &Origin) {
     match &commit {
         Some(commit) => {
             for (role, who) in [("author", commit.author()), ("committer", commit.committer())] {
+                let who = place.mapped(&who);
                 person(role, &lossy(who.name_bytes()), &lossy(who.email_bytes()), who.when());
             }
             outln!("summary {}", lossy(&subject(commit.message_bytes())));

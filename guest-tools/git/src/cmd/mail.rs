@@ -417,6 +417,7 @@ pub(crate) fn shortlog(place: &Place, words: &[String]) -> Outcome {
     walk::walk(place, &log.wanted, &mut |step| {
         let commit = place.repo.find_commit(step.id)?;
         let who = if committer { commit.committer() } else { commit.author() };
+        let who = place.mapped(&who);
         let name = lossy(who.name_bytes()).into_owned();
         let key = if email { format!("{name} <{}>", lossy(who.email_bytes())) } else { name };
         people.entry(key).or_default().push(lossy(&subject(commit.message_bytes())).into_owned());
@@ -434,6 +435,33 @@ pub(crate) fn shortlog(place: &Place, words: &[String]) -> Outcome {
         outln!("{name} ({}):", subjects.len());
         subjects.iter().rev().for_each(|subject| outln!("      {}", without_brackets(subject)));
         outln!("");
+    }
+    Ok(0)
+}
+
+/// `git check-mailmap`.
+pub(crate) fn check_mailmap(place: &Place, words: &[String]) -> Outcome {
+    const USAGE: &str = "git check-mailmap [<options>] <contact>...";
+    let words = args::parse(USAGE, &[flag(' ', "stdin")], words)?;
+    let mut contacts = words.operands.clone();
+    if words.has("stdin") {
+        contacts.extend(std::io::read_to_string(std::io::stdin())?.lines().map(str::to_owned));
+    } else if contacts.is_empty() {
+        return Err(fatal("no contacts specified"));
+    }
+    for contact in contacts {
+        let (name, address) = match contact.split_once('<') {
+            Some((name, rest)) => (name.trim(), rest.trim_end().trim_end_matches('>')),
+            None => ("", contact.as_str()),
+        };
+        // libgit2 takes no empty name, so one is put in its place that nobody has.
+        const NOBODY: &str = "(nobody)";
+        let asked = if name.is_empty() { NOBODY } else { name };
+        let who = git2::Signature::new(asked, address, &git2::Time::new(0, 0))?;
+        let mapped = place.mapped(&who);
+        let name = lossy(mapped.name_bytes()).replace(NOBODY, "");
+        let blank = if name.is_empty() { "" } else { " " };
+        outln!("{name}{blank}<{}>", lossy(mapped.email_bytes()));
     }
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! The commands, one module for each or for a few of a kind.
 
 pub(crate) mod add;
+pub(crate) mod archive;
 pub(crate) mod blame;
 pub(crate) mod branch;
 pub(crate) mod checkout;
@@ -37,12 +38,14 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("add", add::run),
     ("stage", add::run),
     ("am", mail::am),
+    ("archive", archive::run),
     ("blame", blame::run),
     ("annotate", blame::run),
     ("branch", branch::run),
     ("cat-file", plumbing::cat_file),
     ("check-attr", plumbing::check_attr),
     ("check-ignore", plumbing::check_ignore),
+    ("check-mailmap", mail::check_mailmap),
     ("checkout", checkout::checkout),
     ("cherry-pick", crate::merge::pick::cherry_pick),
     ("clean", clean::run),

@@ -258,6 +258,7 @@ pub(crate) fn rev_list(place: &Place, words: &[String]) -> Outcome {
         word.starts_with("--format") || word.starts_with("--pretty") || word == "--oneline"
     });
     let (mut log, options, words) = parse(place, &rest, Formats::NOTHING)?;
+    log.style.mailmap = false;
     let request = rev::request(place, &words.operands, words.dashes)?;
     if request.tips.is_empty() && log.every.is_empty() {
         return Err(plain(129, "usage: git rev-list [<options>] <commit>... [--] [<path>...]"));

@@ -191,7 +191,7 @@ pub(crate) fn reflog(
             break;
         }
         let Ok(commit) = place.repo.find_commit(entry.id_new()) else { continue };
-        if !filter.fits(&commit) {
+        if !filter.fits(&commit, place) {
             continue;
         }
         let message =

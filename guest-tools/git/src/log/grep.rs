@@ -5,6 +5,7 @@ use std::rc::Rc;
 use git2::Commit;
 
 use crate::fail::Outcome;
+use crate::place::Place;
 use crate::regexp::{Regexp, Syntax};
 
 /// What a commit must say.
@@ -15,6 +16,8 @@ pub(crate) struct Filter {
     messages: Vec<Rc<Regexp>>,
     all: bool,
     invert: bool,
+    /// Whether people are compared as `.mailmap` has them.
+    pub(crate) mailmap: bool,
 }
 
 /// The words from which a filter is made.
@@ -43,6 +46,7 @@ impl Asked {
             messages: compile(&self.messages)?,
             all: self.all,
             invert: self.invert,
+            mailmap: false,
         })
     }
 }
@@ -52,9 +56,11 @@ impl Filter {
         self.authors.is_empty() && self.committers.is_empty() && self.messages.is_empty()
     }
 
-    pub(crate) fn fits(&self, commit: &Commit<'_>) -> bool {
-        let who =
-            |who: git2::Signature<'_>| [who.name_bytes(), b" <", who.email_bytes(), b">"].concat();
+    pub(crate) fn fits(&self, commit: &Commit<'_>, place: &Place) -> bool {
+        let who = |who: git2::Signature<'_>| {
+            let who = if self.mailmap { place.mapped(&who) } else { who.to_owned() };
+            [who.name_bytes(), b" <", who.email_bytes(), b">"].concat()
+        };
         let any = |list: &[Rc<Regexp>], text: &[u8]| {
             list.is_empty() || list.iter().any(|r| r.matches(text))
         };

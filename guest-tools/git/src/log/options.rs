@@ -280,9 +280,9 @@ impl Log {
             "decorate-refs" | "decorate-refs-exclude" | "log-size" | "exclude" if !given.no => {
                 return Err(refuse(format!("--{}", given.name)));
             }
+            "mailmap" | "use-mailmap" => style.mailmap = !given.no,
             "expand-tabs" => style.expand_tabs = !given.no && given.text() != "0",
-            "clear-decorations" | "show-signature" | "notes" | "mailmap" | "use-mailmap"
-            | "encoding" | "root" | "t" => {}
+            "clear-decorations" | "show-signature" | "notes" | "encoding" | "root" | "t" => {}
             _ => return Ok(false),
         }
         Ok(true)
@@ -329,6 +329,7 @@ impl Log {
         self.start_from_refs(place)?;
         self.wanted.paths = request.paths.clone();
         self.wanted.filter = self.asked.filter()?;
+        self.wanted.filter.mailmap = self.style.mailmap;
         Ok(())
     }
 

@@ -131,11 +131,15 @@ fn one(name: &str, commit: &Commit<'_>, context: &Context<'_>) -> Option<(Vec<u8
 }
 
 fn person(who: &Signature<'_>, name: &str, context: &Context<'_>) -> Option<(Vec<u8>, usize)> {
+    let mapped = || context.place.mapped(who);
     let date = |mode: &str| date::show(who.when(), mode).unwrap_or_default().into_bytes();
     let text = match name.chars().nth(1)? {
-        'n' | 'N' => who.name_bytes().to_vec(),
-        'e' | 'E' => who.email_bytes().to_vec(),
-        'l' | 'L' => who.email_bytes().split(|b| *b == b'@').next().unwrap_or_default().to_vec(),
+        'n' => who.name_bytes().to_vec(),
+        'N' => mapped().name_bytes().to_vec(),
+        'e' => who.email_bytes().to_vec(),
+        'E' => mapped().email_bytes().to_vec(),
+        'l' => local_part(who.email_bytes()),
+        'L' => local_part(mapped().email_bytes()),
         'd' => context.style.shown_date(who.when()).into_bytes(),
         'D' => date("rfc"),
         'r' => date("relative"),
@@ -147,6 +151,11 @@ fn person(who: &Signature<'_>, name: &str, context: &Context<'_>) -> Option<(Vec
         _ => return None,
     };
     Some((text, 2))
+}
+
+/// What stands before the `@`.
+fn local_part(address: &[u8]) -> Vec<u8> {
+    address.split(|b| *b == b'@').next().unwrap_or_default().to_vec()
 }
 
 fn log_part(name: &str, commit: &Commit<'_>, context: &Context<'_>) -> Option<(Vec<u8>, usize)> {

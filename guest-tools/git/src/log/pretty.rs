@@ -38,6 +38,8 @@ pub(crate) struct Style {
     pub(crate) color: bool,
     pub(crate) expand_tabs: bool,
     pub(crate) subject_prefix: String,
+    /// Whether people are shown as `.mailmap` has them.
+    pub(crate) mailmap: bool,
 }
 
 impl Style {
@@ -55,6 +57,7 @@ impl Style {
             color: false,
             expand_tabs: true,
             subject_prefix: "[PATCH] ".to_owned(),
+            mailmap: place.setting_bool("log.mailmap") != Some(false),
         }
     }
 
@@ -202,7 +205,8 @@ fn people(commit: &Commit<'_>, context: &Context<'_>, out: &mut Vec<u8>) {
     let mut line = |label: &str, text: &[u8]| out.extend([label.as_bytes(), text, b"\n"].concat());
     let who =
         |who: &git2::Signature<'_>| [who.name_bytes(), b" <", who.email_bytes(), b">"].concat();
-    let (author, committer) = (commit.author(), commit.committer());
+    let (author, committer) =
+        (named(&commit.author(), context), named(&commit.committer(), context));
     match style.format {
         Format::Fuller => {
             line("Author:     ", &who(&author));
@@ -220,6 +224,11 @@ fn people(commit: &Commit<'_>, context: &Context<'_>, out: &mut Vec<u8>) {
             line("Date:   ", style.shown_date(author.when()).as_bytes());
         }
     }
+}
+
+/// Somebody as the log shows them.
+fn named(who: &git2::Signature<'_>, context: &Context<'_>) -> git2::Signature<'static> {
+    if context.style.mailmap { context.place.mapped(who) } else { who.to_owned() }
 }
 
 fn email(commit: &Commit<'_>, style: &Style) -> Vec<u8> {

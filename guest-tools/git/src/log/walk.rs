@@ -334,7 +334,7 @@ impl<'a> Walk<'a> {
         let commit = self.place.repo.find_commit(step.id)?;
         let n = commit.parent_count();
         let count_fits = n >= wanted.min_parents && wanted.max_parents.is_none_or(|max| n <= max);
-        Ok(count_fits && wanted.filter.fits(&commit))
+        Ok(count_fits && wanted.filter.fits(&commit, self.place))
     }
 
     fn sorted(&self, steps: Vec<Step>) -> Vec<Step> {
