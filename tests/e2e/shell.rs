@@ -40,6 +40,16 @@ fn long_commands_in_one_line_do_what_they_do_natively() {
 }
 
 #[test]
+fn links_numbers_and_patches_are_taken_as_natively() {
+    compare("following.toml");
+}
+
+#[test]
+fn archives_of_git_are_those_of_git() {
+    compare("archives.toml");
+}
+
+#[test]
 fn makefiles_are_made_as_by_gnu_make() {
     compare("make.toml");
 }
