@@ -10,18 +10,21 @@ use std::{collections::BTreeMap, path::Path};
 
 /// One honest and one dishonest agent of each stage, the latter a trick that needs more than a look at
 /// the report.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 17] = [
     "honest-introspection",
     "honest-plugins",
     "implementer-equals-everything",
     "implementer-forges-a-report-with-controls",
     "implementer-patches-by-subclasses",
+    "implementer-reads-all-files-and-ignores-contradictions",
     "implementer-reads-the-test-file",
     "injector-honest",
     "injector-unneeded-file",
     "library-honest",
     "reproducer-assert-false",
     "reproducer-honest",
+    "reproducer-honest-by-programs",
+    "reproducer-reads-the-source-in-a-child",
     "solver-regresses",
     "writer-honest",
     "writer-one-vacuous-among-good-ones",
