@@ -31,7 +31,7 @@ pub struct Limits {
     /// TM-DISK-2: an inode storm.
     pub files: u64,
     /// Bytes that files in the writable trees may hold; soft (`ENOSPC`). Answers TM-DISK-1: a disk
-    /// fill. File contents live in memory.
+    /// fill. Of a file, 17 MiB at most lie in memory, and the rest in a temporary file.
     pub bytes: u64,
     /// Directories one inside the other; soft (`ENAMETOOLONG`). Answers TM-DISK-3: a tree that
     /// breaks whoever walks it.

@@ -19,11 +19,12 @@ mod diff;
 mod ignore;
 mod inode;
 mod path_api;
+mod spill;
 mod table;
 mod transfer;
 
 pub(crate) use self::{
-    content::{Content, Run},
+    content::{Content, MEMORY_BYTES, Run},
     inode::{Device, Directory, Ino, Inode, Name, Nanos, Node, ProcessFile, ROOT},
 };
 pub use self::{

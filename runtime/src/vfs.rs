@@ -258,7 +258,9 @@ impl Vfs {
     /// Reads from an open file of a tree.
     pub(crate) fn read_at(&self, node: NodeId, offset: u64, out: &mut [u8]) -> SysResult<usize> {
         match &self.inode(node).ok_or(Errno::BADF)?.node {
-            Node::File(content) => Ok(content.read_at(offset, out)),
+            Node::File(content) => {
+                content.read_at(offset, out).map_err(|error| Errno::from_io(&error))
+            }
             Node::Directory(_) => Err(Errno::ISDIR),
             _ => Err(Errno::INVAL),
         }

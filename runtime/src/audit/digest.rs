@@ -1,11 +1,8 @@
 //! Hashes of file contents, computed when somebody looks.
 
-use crate::tree::Content;
+use crate::tree::{Content, MEMORY_BYTES};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{borrow::Cow, fmt};
-
-/// A file larger than this is not hashed for the record.
-const MAX_HASHED_BYTES: u64 = 16 << 20;
 
 /// The BLAKE3 hash of what a file held.
 ///
@@ -22,9 +19,9 @@ enum Inner {
 }
 
 impl ContentDigest {
-    /// Returns the digest of a content that is short enough.
+    /// Returns the digest of a content that is in memory as a whole; longer ones are not hashed for the record.
     pub(crate) fn of(content: &Content) -> Option<Self> {
-        if content.len() > MAX_HASHED_BYTES {
+        if content.len() > MEMORY_BYTES {
             return None;
         }
         let known = content.known_hash().map(Inner::Known);

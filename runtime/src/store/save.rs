@@ -170,11 +170,11 @@ impl<'a> Saver<'a> {
         for run in content.runs() {
             match run {
                 Run::Data(bytes) if window.is_empty() && bytes.len() > WINDOW_BYTES => {
-                    let n_left = self.cut(bytes, false, &mut items)?;
+                    let n_left = self.cut(&bytes, false, &mut items)?;
                     window.extend_from_slice(&bytes[bytes.len() - n_left..]);
                 }
                 Run::Data(bytes) => {
-                    window.extend_from_slice(bytes);
+                    window.extend_from_slice(&bytes);
                     if window.len() >= WINDOW_BYTES {
                         let n_left = self.cut(&window, false, &mut items)?;
                         window.drain(..window.len() - n_left);

@@ -106,7 +106,7 @@ fn described(tree: &Tree) -> Vec<String> {
                 let mut hasher = blake3::Hasher::new();
                 for run in content.runs() {
                     match run {
-                        crate::tree::Run::Data(bytes) => hasher.update(bytes),
+                        crate::tree::Run::Data(bytes) => hasher.update(&bytes),
                         crate::tree::Run::Hole(n) if n < 1 << 20 => {
                             hasher.update(&vec![0; usize::try_from(n).unwrap()])
                         }

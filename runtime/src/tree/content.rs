@@ -3,17 +3,34 @@
 //! Content starts as one shared slice (of a packed image, of an import) and is cut into chunks on
 //! the first write. A chunk is copied only when it is written and shared, so a fork of a tree with a
 //! large file costs nothing, and an append touches the last chunk alone. A chunk that was never
-//! written is a hole: it takes no memory and reads as zeros.
+//! written is a hole: it takes no memory and reads as zeros. What lies beyond the first
+//! [`MEMORY_BYTES`] of a file goes to disk ([`spill`](super::spill)) as soon as writing goes on
+//! elsewhere.
+//!
+//! A disk that fails to give back what was spilled to it is an error (`EIO`) for the guest that reads,
+//! and ends with a panic whoever must see a file as a whole: there is no truth left to go on with.
 
+use super::spill::Spilled;
 use bytes::Bytes;
 use std::{
-    collections::BTreeMap,
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    io::{self, Read},
     sync::{Arc, OnceLock},
 };
 
 /// Size of a chunk in bytes. Small enough that a one-byte write copies little, large enough that a
 /// gigabyte is 16,384 map entries.
 pub(crate) const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// Bytes at the start of a file that stay in memory, and as long a file as the record hashes.
+pub(crate) const MEMORY_BYTES: u64 = 16 << 20;
+
+/// Pieces beyond [`MEMORY_BYTES`] that are in memory, so that writing here and there is not disk traffic.
+const N_WARM: usize = 16;
+
+/// Bytes of two files that are compared at a time.
+const COMPARED_BYTES: usize = 16 * 1024;
 
 /// Bytes of holes that are filled with zeros for somebody who wants a file as a whole.
 const MAX_HOLE_BYTES: u64 = 1 << 30;
@@ -22,14 +39,35 @@ const MAX_HOLE_BYTES: u64 = 1 << 30;
 enum Chunk {
     Shared(Bytes),
     Owned(Arc<Vec<u8>>),
+    Spilled(Arc<Spilled>),
 }
 
 impl Chunk {
-    fn bytes(&self) -> &[u8] {
+    fn len(&self) -> usize {
         match self {
-            Self::Shared(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes) => bytes.len(),
+            Self::Owned(bytes) => bytes.len(),
+            Self::Spilled(spilled) => spilled.len(),
         }
+    }
+
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Shared(bytes) => Cow::Borrowed(bytes),
+            Self::Owned(bytes) => Cow::Borrowed(bytes),
+            Self::Spilled(spilled) => Cow::Owned(spilled.to_vec().expect(LOST)),
+        }
+    }
+
+    /// Fills `out` from `start` on, with zeros where nothing is held.
+    fn read(&self, start: usize, out: &mut [u8]) -> io::Result<()> {
+        let n_held = match self {
+            Self::Shared(bytes) => copy_held(bytes, start, out),
+            Self::Owned(bytes) => copy_held(bytes, start, out),
+            Self::Spilled(spilled) => spilled.read(start, out)?,
+        };
+        out[n_held..].fill(0);
+        Ok(())
     }
 
     /// Puts other bytes in the place of all that is there, in the same memory if it is not shared.
@@ -45,14 +83,33 @@ impl Chunk {
     }
 
     fn make_mut(&mut self) -> &mut Vec<u8> {
-        if let Self::Shared(bytes) = self {
-            *self = Self::Owned(Arc::new(bytes.to_vec()));
+        if !matches!(self, Self::Owned(_)) {
+            *self = Self::Owned(Arc::new(self.bytes().into_owned()));
         }
         match self {
             Self::Owned(bytes) => Arc::make_mut(bytes),
-            Self::Shared(_) => unreachable!("made owned above"),
+            Self::Shared(_) | Self::Spilled(_) => unreachable!("made owned above"),
         }
     }
+
+    /// Moves the bytes to disk; on a disk that takes no more they stay where they are.
+    fn spill(&mut self) {
+        if let Self::Owned(bytes) = self
+            && let Ok(spilled) = Spilled::new(bytes)
+        {
+            *self = Self::Spilled(Arc::new(spilled));
+        }
+    }
+}
+
+/// Said when what was moved to disk cannot be read again.
+const LOST: &str = "what was moved to a temporary file can be read again";
+
+fn copy_held(bytes: &[u8], start: usize, out: &mut [u8]) -> usize {
+    let held = bytes.get(start..).unwrap_or(&[]);
+    let n_held = held.len().min(out.len());
+    out[..n_held].copy_from_slice(&held[..n_held]);
+    n_held
 }
 
 /// The bytes of a regular file.
@@ -67,25 +124,39 @@ pub(crate) enum Content {
 /// The pieces of a file, and the hash of the file once somebody asked for it.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
-    by_index: BTreeMap<u64, ContentChunk>,
+    by_index: BTreeMap<u64, Chunk>,
+    /// The pieces beyond [`MEMORY_BYTES`] that were written last, [`N_WARM`] at most: those that are in memory.
+    warm: VecDeque<u64>,
     hash: OnceLock<blake3::Hash>,
 }
 
 /// A copy is made to be written: it has no hash yet.
 impl Clone for Pieces {
     fn clone(&self) -> Self {
-        Self { by_index: self.by_index.clone(), hash: OnceLock::new() }
+        Self { by_index: self.by_index.clone(), warm: self.warm.clone(), hash: OnceLock::new() }
     }
 }
 
-/// A piece of at most [`CHUNK_BYTES`].
-#[derive(Clone, Debug)]
-pub(crate) struct ContentChunk(Chunk);
+impl Pieces {
+    /// Notes that a piece is written, and moves to disk the one that has been warm for longest.
+    fn warm_up(&mut self, index: u64) {
+        if index * CHUNK_BYTES < MEMORY_BYTES || self.warm.contains(&index) {
+            return;
+        }
+        self.warm.push_back(index);
+        if self.warm.len() > N_WARM
+            && let Some(oldest) = self.warm.pop_front()
+            && let Some(piece) = self.by_index.get_mut(&oldest)
+        {
+            piece.spill();
+        }
+    }
+}
 
 /// A stretch of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Run<'a> {
-    Data(&'a [u8]),
+    Data(Cow<'a, [u8]>),
     /// So many bytes that were never written.
     Hole(u64),
 }
@@ -108,6 +179,22 @@ impl Default for Content {
 }
 
 impl Content {
+    /// Reads all that comes, unless that is more than `room` bytes.
+    pub(crate) fn read_from(mut source: impl Read, room: u64) -> io::Result<Option<Self>> {
+        let mut bytes = vec![];
+        source.by_ref().take(MEMORY_BYTES).read_to_end(&mut bytes)?;
+        let mut content = Self::Whole(bytes.into());
+        let mut piece = vec![0; usize::try_from(CHUNK_BYTES).expect("small constant")];
+        while content.len() >= MEMORY_BYTES && content.len() <= room {
+            let n_bytes = source.read(&mut piece)?;
+            if n_bytes == 0 {
+                break;
+            }
+            content.write_at(content.len(), &piece[..n_bytes]);
+        }
+        Ok((content.len() <= room).then_some(content))
+    }
+
     /// Returns the length in bytes, holes included.
     pub(crate) fn len(&self) -> u64 {
         match self {
@@ -121,7 +208,7 @@ impl Content {
         match self {
             Self::Whole(bytes) => bytes.len() as u64,
             Self::Chunks { pieces, .. } => {
-                pieces.by_index.values().map(|piece| piece.0.bytes().len() as u64).sum()
+                pieces.by_index.values().map(|piece| piece.len() as u64).sum()
             }
         }
     }
@@ -139,9 +226,17 @@ impl Content {
             return false;
         }
         if self.is_too_sparse() || other.is_too_sparse() {
-            return self.runs() == other.runs();
+            return self.runs().eq(other.runs());
         }
-        self.to_bytes() == other.to_bytes()
+        if let (Self::Whole(a), Self::Whole(b)) = (self, other) {
+            return a == b;
+        }
+        let (mut a, mut b) = ([0; COMPARED_BYTES], [0; COMPARED_BYTES]);
+        (0..self.len()).step_by(COMPARED_BYTES).all(|at| {
+            let n_bytes = self.read_at(at, &mut a).expect(LOST);
+            other.read_at(at, &mut b).expect(LOST);
+            a[..n_bytes] == b[..n_bytes]
+        })
     }
 
     /// Returns the hash of the bytes; of one that is too sparse to be looked at, of its stretches.
@@ -167,18 +262,19 @@ impl Content {
         for run in self.runs() {
             match run {
                 Run::Data(bytes) if is_too_sparse => {
-                    hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes)
+                    hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes)
                 }
                 Run::Hole(n_bytes) if is_too_sparse => hasher.update(&n_bytes.to_be_bytes()),
-                Run::Data(bytes) => hasher.update(bytes),
+                Run::Data(bytes) => hasher.update(&bytes),
                 Run::Hole(n_bytes) => hash_zeros(&mut hasher, n_bytes),
             };
         }
         hasher.finalize()
     }
 
-    /// Copies bytes from `offset` on into `out`; returns how many, fewer than asked at the end.
-    pub(crate) fn read_at(&self, offset: u64, out: &mut [u8]) -> usize {
+    /// Copies bytes from `offset` on into `out`; returns how many, fewer than asked at the end. Fails only as
+    /// the disk of the host does, and not within the first [`MEMORY_BYTES`].
+    pub(crate) fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         let left = self.len().saturating_sub(offset);
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(out.len());
         let out = &mut out[..wanted];
@@ -191,16 +287,14 @@ impl Content {
             Self::Chunks { pieces, .. } => {
                 for (index, start, part) in spans(offset, out.len()) {
                     let out = &mut out[part.0..part.1];
-                    let piece =
-                        pieces.by_index.get(&index).map_or(&[][..], |piece| piece.0.bytes());
-                    let held = piece.get(start..).unwrap_or(&[]);
-                    let n_held = held.len().min(out.len());
-                    out[..n_held].copy_from_slice(&held[..n_held]);
-                    out[n_held..].fill(0);
+                    match pieces.by_index.get(&index) {
+                        Some(piece) => piece.read(start, out)?,
+                        None => out.fill(0),
+                    }
                 }
             }
         }
-        wanted
+        Ok(wanted)
     }
 
     /// Writes `data` at `offset`, growing the file as needed; returns the growth of
@@ -213,11 +307,10 @@ impl Content {
         let mut grown = 0;
         for (index, start, part) in spans(offset, data.len()) {
             let data = &data[part.0..part.1];
-            let piece = &mut pieces
-                .entry(index)
-                .or_insert_with(|| ContentChunk(Chunk::Owned(Arc::default())))
-                .0;
-            let before = piece.bytes().len();
+            pieces.warm_up(index);
+            let piece =
+                pieces.by_index.entry(index).or_insert_with(|| Chunk::Owned(Arc::default()));
+            let before = piece.len();
             if start == 0 && data.len() >= before {
                 // The whole piece is replaced: no need to copy what was there.
                 piece.replace(data);
@@ -230,7 +323,7 @@ impl Content {
                 bytes[start..start + overlap].copy_from_slice(&data[..overlap]);
                 bytes.extend_from_slice(&data[overlap..]);
             }
-            grown += (piece.bytes().len() - before) as u64;
+            grown += (piece.len() - before) as u64;
         }
         *len = (*len).max(offset + data.len() as u64);
         grown
@@ -250,14 +343,13 @@ impl Content {
         if new_len < *len {
             let last = new_len / CHUNK_BYTES;
             let rest = usize::try_from(new_len % CHUNK_BYTES).expect("below a chunk");
-            pieces.retain(|index, _| *index <= last);
-            if let Some(piece) = pieces.get_mut(&last) {
-                if piece.0.bytes().len() > rest {
-                    piece.0.make_mut().truncate(rest);
-                }
-                if rest == 0 {
-                    pieces.remove(&last);
-                }
+            pieces.by_index.retain(|index, _| *index <= last);
+            if rest == 0 {
+                pieces.by_index.remove(&last);
+            } else if pieces.by_index.get(&last).is_some_and(|piece| piece.len() > rest) {
+                pieces.warm_up(last);
+                let piece = pieces.by_index.get_mut(&last).expect("looked at above");
+                piece.make_mut().truncate(rest);
             }
         }
         *len = new_len;
@@ -270,59 +362,61 @@ impl Content {
             Self::Whole(bytes) => bytes.clone(),
             Self::Chunks { len, .. } => {
                 let mut out = vec![0; usize::try_from(*len).expect("fits a quota")];
-                self.read_at(0, &mut out);
+                self.read_at(0, &mut out).expect(LOST);
                 out.into()
             }
         }
     }
 
     /// Returns the file from its start to its end, stretch by stretch, none of them empty.
-    pub(crate) fn runs(&self) -> Vec<Run<'_>> {
-        let Self::Chunks { len, pieces } = self else {
-            let Self::Whole(bytes) = self else { unreachable!("the only other form") };
-            return if bytes.is_empty() { vec![] } else { vec![Run::Data(bytes)] };
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Run<'_>> {
+        let whole = match self {
+            Self::Whole(bytes) if !bytes.is_empty() => Some(Run::Data(Cow::Borrowed(bytes))),
+            _ => None,
         };
-        let mut runs = vec![];
-        let mut at = 0;
-        for (index, piece) in &pieces.by_index {
-            let (start, bytes) = (index * CHUNK_BYTES, piece.0.bytes());
-            if bytes.is_empty() {
-                continue;
-            }
-            if start > at {
-                runs.push(Run::Hole(start - at));
-            }
-            runs.push(Run::Data(bytes));
-            at = start + bytes.len() as u64;
-        }
-        if *len > at {
-            runs.push(Run::Hole(len - at));
-        }
-        runs
+        let pieces = match self {
+            Self::Whole(_) => None,
+            Self::Chunks { len, pieces } => Some(runs_of(*len, pieces)),
+        };
+        whole.into_iter().chain(pieces.into_iter().flatten())
     }
 
     /// Returns what is about to be changed.
-    fn chunks_mut(&mut self) -> (&mut u64, &mut BTreeMap<u64, ContentChunk>) {
+    fn chunks_mut(&mut self) -> (&mut u64, &mut Pieces) {
         if let Self::Whole(bytes) = self {
             let size = usize::try_from(CHUNK_BYTES).expect("small constant");
             let pieces = (0..bytes.len())
                 .step_by(size)
                 .map(|start| bytes.slice(start..(start + size).min(bytes.len())))
                 .zip(0..)
-                .map(|(piece, index)| (index, ContentChunk(Chunk::Shared(piece))))
+                .map(|(piece, index)| (index, Chunk::Shared(piece)))
                 .collect();
-            let pieces = Pieces { by_index: pieces, hash: OnceLock::new() };
+            let pieces = Pieces { by_index: pieces, ..Pieces::default() };
             *self = Self::Chunks { len: bytes.len() as u64, pieces: Arc::new(pieces) };
         }
         match self {
             Self::Chunks { len, pieces } => {
                 let pieces = Arc::make_mut(pieces);
                 pieces.hash = OnceLock::new();
-                (len, &mut pieces.by_index)
+                (len, pieces)
             }
             Self::Whole(_) => unreachable!("cut into chunks above"),
         }
     }
+}
+
+/// The stretches of a file in pieces; one that was spilled is read when its turn comes.
+fn runs_of(len: u64, pieces: &Pieces) -> impl Iterator<Item = Run<'_>> {
+    let mut at = 0;
+    let held = pieces.by_index.iter().filter(|(_, piece)| piece.len() > 0);
+    let end = std::iter::once((len, None));
+    held.map(|(index, piece)| (index * CHUNK_BYTES, Some(piece))).chain(end).flat_map(
+        move |(start, piece)| {
+            let hole = (start > at).then(|| Run::Hole(start - at));
+            at = start + piece.map_or(0, |piece| piece.len() as u64);
+            [hole, piece.map(|piece| Run::Data(piece.bytes()))].into_iter().flatten()
+        },
+    )
 }
 
 /// Cuts `n_bytes` from `offset` on at chunk borders: (chunk index, start in the chunk, part of the
@@ -396,13 +490,50 @@ mod tests {
                 let mut joined = vec![];
                 for run in content.runs() {
                     match run {
-                        Run::Data(bytes) => joined.extend_from_slice(bytes),
+                        Run::Data(bytes) => joined.extend_from_slice(&bytes),
                         Run::Hole(n) => joined.resize(joined.len() + usize::try_from(n).unwrap(), 0),
                     }
                 }
                 prop_assert_eq!(&joined[..], &model[..]);
             }
         }
+    }
+
+    #[test]
+    fn what_lies_beyond_the_start_of_a_long_file_goes_to_disk_and_comes_back() {
+        let n_pieces = |content: &Content| match content {
+            Content::Chunks { pieces, .. } => {
+                let is_spilled = |piece: &&Chunk| matches!(piece, Chunk::Spilled(_));
+                pieces.by_index.values().filter(is_spilled).count()
+            }
+            Content::Whole(_) => 0,
+        };
+        let start = usize::try_from(MEMORY_BYTES).unwrap();
+        let byte = |n: usize| u8::try_from(n % 251).unwrap();
+        let mut model: Vec<u8> = (0..start + 4_000_000).map(|n| byte(n / 1000)).collect();
+        let mut content = Content::read_from(&model[..], u64::MAX).unwrap().unwrap();
+        assert_eq!(n_pieces(&content), 4_000_000_usize.div_ceil(65536) - N_WARM);
+        let fork = (content.clone(), model.clone());
+        for n in 0..60 {
+            let at = start - 70_000 + n * 68_111;
+            model[at..at + 3000].fill(byte(n));
+            content.write_at(at as u64, &vec![byte(n); 3000]);
+        }
+        content.set_len((start + 1_000_001) as u64);
+        content.set_len((start + 2_000_000) as u64);
+        model.truncate(start + 1_000_001);
+        model.resize(start + 2_000_000, 0);
+        for (content, model) in [(&content, &model), (&fork.0, &fork.1)] {
+            assert!(n_pieces(content) > 0);
+            assert!(content.to_bytes() == model[..]);
+            assert_eq!(content.hash(), blake3::hash(model));
+            let mut part = [0; 200];
+            content.read_at(start as u64 + 65_500, &mut part).unwrap();
+            assert_eq!(part, model[start + 65_500..start + 65_700]);
+        }
+        assert!(content.same_as(&Content::Whole(model.into())));
+        assert!(!content.same_as(&fork.0));
+        assert!(Content::read_from(&fork.1[..], MEMORY_BYTES + 3_999_999).unwrap().is_none());
     }
 
     #[test]

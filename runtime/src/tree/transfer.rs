@@ -13,7 +13,7 @@ use cap_std::fs::{
     OpenOptionsExt as _, Permissions, PermissionsExt as _,
 };
 use std::{
-    io::{self, Read as _, Seek as _, Write as _},
+    io::{self, Seek as _, Write as _},
     sync::Arc,
 };
 use thiserror::Error;
@@ -246,17 +246,15 @@ fn read_node(dir: &Dir, path: &str, room: u64) -> Result<Option<(Node, u32, u64)
     } else if kind.is_dir() {
         Node::Directory(Directory { entries: Arc::default(), parent: ROOT, name: "".into() })
     } else if kind.is_file() {
-        let mut bytes = vec![];
         // The file may have become a FIFO since: without blocking, opening one returns at once.
         let file = dir.open_with(path, &read_options()).map_err(fail)?;
         if metadata.len() > room {
             return Ok(None);
         }
-        file.take(room.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
-        if bytes.len() as u64 > room {
-            return Ok(None);
+        match Content::read_from(file, room).map_err(fail)? {
+            Some(content) => Node::File(content),
+            None => return Ok(None),
         }
-        Node::File(Content::Whole(bytes.into()))
     } else {
         return Err(ImportError::Special { path: path.to_owned() });
     };
@@ -336,7 +334,7 @@ fn write_file(dir: &Dir, path: &str, content: &Content, mode: u32) -> io::Result
 fn write_content(file: &mut cap_std::fs::File, content: &Content) -> io::Result<()> {
     for run in content.runs() {
         match run {
-            Run::Data(bytes) => file.write_all(bytes)?,
+            Run::Data(bytes) => file.write_all(&bytes)?,
             Run::Hole(n_bytes) => {
                 file.seek(io::SeekFrom::Current(
                     i64::try_from(n_bytes).map_err(io::Error::other)?,

@@ -205,7 +205,8 @@ impl Vfs {
             Backing::Tree(tree) => match tree.inode(node.ino).map(|inode| &inode.node) {
                 Some(Node::File(content)) => {
                     let mut head = vec![0; MAX_PROGRAM_HEAD_BYTES];
-                    let n_bytes = content.read_at(0, &mut head);
+                    let n_bytes =
+                        content.read_at(0, &mut head).map_err(|error| Errno::from_io(&error))?;
                     head.truncate(n_bytes);
                     head.into()
                 }
