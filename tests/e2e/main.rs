@@ -7,7 +7,6 @@
 #![expect(clippy::unwrap_used, reason = "clippy.toml only exempts `#[test]` functions")]
 
 mod architecture;
-mod atif;
 mod audit;
 mod bad_input;
 mod cache;
@@ -18,6 +17,7 @@ mod examples;
 mod image;
 mod model;
 mod policy;
+mod published;
 mod python;
 mod run;
 mod shell;
