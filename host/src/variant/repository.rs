@@ -117,16 +117,16 @@ impl Repository {
             python.iter().filter(|path| is_source(path) && !below(path)).cloned().collect();
         Ok(Repository { name, version, tree, packages, sources, test_paths })
     }
+}
 
-    /// Returns the folders that imports come from, first things first.
-    pub fn sys_path(&self) -> Vec<String> {
-        let mut paths = vec![WORKSPACE.to_owned()];
-        if self.tree.exists("src") {
-            paths.push(format!("{WORKSPACE}/src"));
-        }
-        paths.push(PACKAGES.to_owned());
-        paths
+/// Returns the folders that imports come from, first things first, where `tree` is the workspace.
+pub(super) fn sys_path(tree: &Tree) -> Vec<String> {
+    let mut paths = vec![WORKSPACE.to_owned()];
+    if tree.exists("src") {
+        paths.push(format!("{WORKSPACE}/src"));
     }
+    paths.push(PACKAGES.to_owned());
+    paths
 }
 
 /// Reads a folder but for what is no part of a project.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     error::VariantError,
-    repository::{PACKAGES, Repository},
+    repository::{PACKAGES, Repository, sys_path},
 };
 use crate::{
     agent::{
@@ -181,7 +181,6 @@ pub struct WorkerMutant {
 struct Request<'a> {
     mode: &'static str,
     root: &'static str,
-    sys_path: &'a [String],
     args: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     select: Option<&'a BTreeSet<String>>,
@@ -199,7 +198,6 @@ struct Request<'a> {
 #[derive(Clone, Debug)]
 pub struct Suite {
     base: Sandbox,
-    sys_path: Arc<[String]>,
     test_paths: Arc<[String]>,
     /// Time for one run.
     cpu: Duration,
@@ -233,7 +231,6 @@ impl Suite {
             .build()?;
         Ok(Suite {
             base,
-            sys_path: repository.sys_path().into(),
             test_paths: repository.test_paths.clone().into(),
             cpu,
             cpu_us: Arc::default(),
@@ -397,7 +394,6 @@ impl Suite {
         Request {
             mode,
             root: WORKSPACE,
-            sys_path: &self.sys_path,
             args,
             select: selection.ids.as_ref(),
             exclude: &selection.exclude,
@@ -422,6 +418,7 @@ impl Suite {
         args.extend(request.args.iter().cloned());
         let request = serde_json::to_value(request).map(|mut value| {
             value["args"] = args.into();
+            value["sys_path"] = sandbox.tree(WORKSPACE).as_ref().map(sys_path).into();
             value
         });
         let request = request.expect("a request is JSON").to_string();

@@ -177,6 +177,22 @@ async fn a_data_set_holds_when_it_is_read_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_data_set_of_a_project_with_a_source_folder_holds() {
+    let Some(ctx) = offline() else { return };
+    let mut tree = Tree::new();
+    tree.write("src/shop.py", SHOP, 0o644).unwrap();
+    tree.write("tests/test_shop.py", TESTS, 0o644).unwrap();
+    let repository = Repository::new(tree, Tree::new(), &[], "shop").unwrap();
+    let config = ProceduralConfig { n_bugs: 2, ..ProceduralConfig::default() };
+    let made = procedural::procedural(&ctx, &repository, &config, &Silent).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    instance::write(&ctx, &repository, &made, folder.path()).await.unwrap();
+    let report = instance::check(&ctx, folder.path(), 2, Duration::from_mins(1)).await.unwrap();
+    let problems: Vec<_> = report.instances.iter().flat_map(|check| &check.problems).collect();
+    assert_eq!(report.n_holding(), 2, "{problems:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_patch_that_does_nothing_is_seen() {
     let Some(ctx) = offline() else { return };
     let config = ProceduralConfig { n_bugs: 1, ..ProceduralConfig::default() };
