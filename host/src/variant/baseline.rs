@@ -41,6 +41,9 @@ pub struct Baseline {
     pub lines: Lines,
     coverage: BTreeMap<(String, u32), BTreeSet<u32>>,
     shared: BTreeSet<(String, u32)>,
+    /// Lines that other tests run where the order is another one: what one test computes is remembered, and hides
+    /// from the trace that the next ones depend on it.
+    remembered: BTreeSet<(String, u32)>,
     /// The ids by number, those that run the fewest lines first.
     order: Vec<String>,
     /// Steps after which each test with a mutant counts as one that hangs.
@@ -50,7 +53,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Traces the tests once and runs them three times, each in another order.
+    /// Traces the tests forwards and backwards, and runs them three times, each in another order.
     ///
     /// # Errors
     ///
@@ -84,8 +87,12 @@ impl Baseline {
     ) -> Result<Baseline, VariantError> {
         let mut suite = Suite::open(ctx, repository, cpu)?;
         let files: Vec<String> = repository.sources.iter().cloned().collect();
-        let (lines, hanging) = suite.trace(&files).await?;
+        let (lines, hanging) = suite.trace(&files, 0).await?;
         let mut baseline = Baseline::of_trace(suite, &files, &lines, hanging);
+        if orders.len() > 1 {
+            let (lines, _) = baseline.suite.trace(&files, 1).await?;
+            baseline.compare(&files, &lines);
+        }
         let candidates = baseline.ids.clone();
         let mut said = String::new();
         let mut longest = Duration::ZERO;
@@ -137,6 +144,7 @@ impl Baseline {
             lines: Lines::new(),
             coverage: BTreeMap::new(),
             shared,
+            remembered: BTreeSet::new(),
             order: vec![],
             patience: BTreeMap::new(),
             most_cpu: Duration::MAX,
@@ -157,6 +165,29 @@ impl Baseline {
             }
         }
         baseline
+    }
+
+    /// Finds the lines of which a trace in another order says that other tests run them, and adds these.
+    fn compare(&mut self, files: &[String], lines: &[Line]) {
+        let numbers: BTreeMap<&String, u32> = self.order.iter().zip(0..).collect();
+        let mut again: BTreeMap<(String, u32), BTreeSet<u32>> = BTreeMap::new();
+        for line in lines {
+            let Line::Traced { id, lines, .. } = line else { continue };
+            let Some(number) = numbers.get(id) else { continue };
+            for (file, line) in each(files, lines) {
+                again.entry((file.to_owned(), line)).or_default().insert(*number);
+            }
+        }
+        let places: BTreeSet<_> = self.coverage.keys().chain(again.keys()).cloned().collect();
+        for place in places {
+            let tests = again.remove(&place).unwrap_or_default();
+            let known = self.coverage.entry(place.clone()).or_default();
+            if *known != tests {
+                known.extend(tests);
+                self.lines.entry(place.0.clone()).or_default().insert(place.1);
+                self.remembered.insert(place);
+            }
+        }
     }
 
     /// Keeps the ids that passed in `run`.
@@ -189,6 +220,11 @@ impl Baseline {
     /// Returns whether a line runs when the project is imported, or for several tests at once.
     pub fn is_shared(&self, path: &str, line: u32) -> bool {
         self.shared.contains(&(path.to_owned(), line))
+    }
+
+    /// Returns whether more tests may depend on the lines from `first` to `last` of `path` than those that run them.
+    pub fn is_remembered(&self, path: &str, first: u32, last: u32) -> bool {
+        (first..=last).any(|line| self.remembered.contains(&(path.to_owned(), line)))
     }
 
     /// Returns the lines that run before any test.

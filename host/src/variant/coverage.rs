@@ -117,7 +117,7 @@ async fn trace(
         .flat_map(|(path, lines)| lines.into_iter().map(move |line| (path.clone(), line)))
         .collect();
     let files: Vec<String> = repository.sources.iter().cloned().collect();
-    let (said, _) = Suite::open(ctx, &repository, CPU)?.trace(&files).await?;
+    let (said, _) = Suite::open(ctx, &repository, CPU)?.trace(&files, 0).await?;
     for line in said {
         let (id, lines) = match line {
             Line::Traced { id, lines, .. } => (Some(id), lines),

@@ -53,6 +53,14 @@ pub struct Site {
     pub hash: String,
 }
 
+impl Site {
+    /// Returns the last line of what was there.
+    pub fn last_line(&self) -> u32 {
+        let n_breaks = self.original.matches('\n').count();
+        self.line.saturating_add(u32::try_from(n_breaks).unwrap_or(u32::MAX))
+    }
+}
+
 /// What can be changed in a file.
 #[derive(Clone, Debug, Default)]
 pub struct Sites {

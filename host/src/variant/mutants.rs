@@ -86,8 +86,7 @@ pub async fn find(baseline: &Baseline, lines: &Lines) -> Result<Mutants, Variant
     for (path, sites) in found {
         mutants.n_equivalent += sites.n_equivalent;
         for site in sites.sites {
-            let n_lines = u32::try_from(site.original.matches('\n').count()).unwrap_or(u32::MAX);
-            let tests = baseline.tests_of(&path, site.line, site.line.saturating_add(n_lines));
+            let tests = baseline.tests_of(&path, site.line, site.last_line());
             if !tests.is_empty() {
                 mutants.mutants.push(Mutant { path: path.clone(), site, tests });
             }

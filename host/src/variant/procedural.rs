@@ -43,7 +43,7 @@ const SCREENED_PERCENT: usize = 140;
 const MAX_AGAIN: usize = 20;
 
 /// Tests of a project, up to which all of them are run for each candidate, and not only those that run its
-/// lines.
+/// lines. Of a larger project all are run for lines whose result is remembered.
 const MAX_CHEAP_TESTS: usize = 500;
 
 /// What is wanted.
@@ -368,8 +368,12 @@ async fn judge(
     let tree = changed(&suite.tree(), changes)?;
     let ids: BTreeSet<String> =
         changes.iter().flat_map(|mutant| mutant.tests.iter().cloned()).collect();
-    // What a test remembers for another one is seen by no trace: where it is cheap, all tests are run.
-    let (all, selection) = if baseline.ids.len() <= MAX_CHEAP_TESTS {
+    // A test may depend on what another one computed; where that is known, or all are cheap, all are run.
+    let is_remembered = |mutant: &Mutant| {
+        baseline.is_remembered(&mutant.path, mutant.site.line, mutant.site.last_line())
+    };
+    let is_whole = baseline.ids.len() <= MAX_CHEAP_TESTS || changes.iter().any(is_remembered);
+    let (all, selection) = if is_whole {
         (&baseline.ids, Selection::of(baseline.ids.clone(), 1))
     } else {
         (&ids, Selection::narrow(ids.clone(), 1))

@@ -303,7 +303,8 @@ impl Suite {
         })
     }
 
-    /// Runs each test once and returns which lines of `files` it ran. Compiled files stay for later runs.
+    /// Runs each test once, in the order of [`Selection::order`], and returns which lines of `files` it ran. Compiled
+    /// files stay for later runs.
     ///
     /// A test that shows no sign of life is left out, and its id is in the second part of the result.
     ///
@@ -313,8 +314,9 @@ impl Suite {
     pub async fn trace(
         &mut self,
         files: &[String],
+        order: u64,
     ) -> Result<(Vec<Line>, BTreeSet<String>), VariantError> {
-        let mut selection = Selection::default();
+        let mut selection = Selection { order, ..Selection::default() };
         let mut hanging = BTreeSet::new();
         let mut lines: Vec<Line> = vec![];
         loop {

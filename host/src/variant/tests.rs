@@ -125,6 +125,47 @@ async fn a_baseline_knows_which_test_runs_which_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_test_computes_for_others_is_known() {
+    let Some(ctx) = offline() else { return };
+    let mut tree = Tree::new();
+    let source = "class Rates:
+    known = {}
+
+    def rate(self, kind):
+        if kind not in self.known:
+            self.known[kind] = self.compute(kind)
+        return self.known[kind]
+
+    def compute(self, kind):
+        return len(kind) * 3
+";
+    let tests = "from rates import Rates
+
+
+def test_first():
+    assert Rates().rate('ab') == 6
+
+
+def test_second():
+    assert Rates().rate('ab') + 1 == 7
+
+
+def test_third():
+    assert Rates().rate('ab') - 1 == 5
+";
+    tree.write("rates.py", source, 0o644).unwrap();
+    tree.write("tests/test_rates.py", tests, 0o644).unwrap();
+    let repository = Repository::new(tree, Tree::new(), &[], "rates").unwrap();
+    let baseline = Baseline::new(&ctx, &repository, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(
+        baseline.tests_of("rates.py", 10, 10),
+        ["tests/test_rates.py::test_third", "tests/test_rates.py::test_first"]
+    );
+    assert!(baseline.is_remembered("rates.py", 10, 10));
+    assert!(!baseline.is_remembered("rates.py", 7, 7), "each test runs it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn warm_and_fresh_processes_say_the_same_of_a_mutant() {
     let Some(ctx) = offline() else { return };
     let baseline = baseline(&ctx).await;

@@ -76,7 +76,6 @@ fn groups(bugs: &[Bug], n_places: usize) -> Vec<Vec<&Bug>> {
 /// Returns the change of a bug, with the tests that it touches.
 fn mutant(baseline: &Baseline, bug: &Bug) -> Mutant {
     let (path, site) = bug.places[0].clone();
-    let n_lines = u32::try_from(site.original.matches('\n').count()).unwrap_or(u32::MAX);
-    let tests = baseline.tests_of(&path, site.line, site.line.saturating_add(n_lines));
+    let tests = baseline.tests_of(&path, site.line, site.last_line());
     Mutant { path, site, tests }
 }
