@@ -422,7 +422,12 @@ fn changed(base: &Tree, changes: &[Mutant]) -> Result<Tree, VariantError> {
 
 /// Says what is wrong with a run as a whole.
 fn flaw(run: &Run, ids: &BTreeSet<String>) -> Option<Refusal> {
-    if run.stopped.is_some() || run.report.exit_status.is_none() || run.report.n_malformed > 0 {
+    let has_no_end = run.report.exit_status.is_none();
+    if run.stopped.is_none() && has_no_end && run.report.results.is_empty() {
+        // A `conftest.py` that cannot be imported ends pytest before it begins.
+        return Some(Refusal::NotCollected);
+    }
+    if run.stopped.is_some() || has_no_end || run.report.n_malformed > 0 {
         return Some(Refusal::Incomplete);
     }
     let (results, _) = run.report.by_id();
