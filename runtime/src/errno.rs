@@ -64,6 +64,7 @@ errnos! {
     NFILE = 41, "too many open files in system";
     NOENT = 44, "no such file or directory";
     NOEXEC = 45, "exec format error";
+    NOLCK = 46, "no locks available";
     NOMEM = 48, "cannot allocate memory";
     NOPROTOOPT = 50, "protocol not available";
     NOSPC = 51, "no space left on device";

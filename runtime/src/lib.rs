@@ -27,6 +27,7 @@ mod errno;
 mod fd;
 pub mod image;
 mod limits;
+mod locks;
 mod net;
 mod path;
 mod preinit;

@@ -372,6 +372,7 @@ impl Sandbox {
             tools: settings.programs.clone(),
             network: Network::new(settings.network),
             semaphores: Semaphores::default(),
+            locks: Arc::default(),
             calls: HostCalls::default(),
         };
         Self { kernel: Arc::new(kernel), settings: Arc::new(settings) }

@@ -22,6 +22,7 @@
 mod fds;
 mod guest;
 mod io;
+mod locks;
 mod paths;
 mod poll;
 mod processes;
@@ -156,6 +157,8 @@ impl Attempt {
 /// What a blocked call waits for.
 pub(crate) enum Wait {
     Descriptor(std::sync::Arc<crate::fd::Description>, Readiness),
+    /// Until a lock was given up after this many.
+    Lock(std::sync::Arc<crate::locks::Locks>, u64),
     /// Give way once.
     Turn,
 }
@@ -164,6 +167,9 @@ impl Wait {
     async fn done(self) {
         match self {
             Self::Turn => give_way().await,
+            Self::Lock(locks, since) => {
+                std::future::poll_fn(|cx| locks.poll_changed(since, cx)).await;
+            }
             Self::Descriptor(description, readiness) => {
                 std::future::poll_fn(|cx| io::poll_ready(&description, readiness, cx)).await;
             }
@@ -260,6 +266,7 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "fd_chmod": fds::chmod, (fd: u32, mode: u32);
         "fd_dup": fds::dup, (fd: u32, min: u32, out: u32);
         "fd_dup2": fds::dup2, (fd: u32, to: u32);
+        "fd_lock_test": locks::test, (fd: u32, kind: u32, flags: u32, start: u64, len: u64, out: u32);
         "fd_pipe": fds::make_pipe, (flags: u32, out: u32);
         "fd_stat": fds::stat, (fd: u32, out: u32);
         "path_chmod": paths::chmod, (fd: u32, lookup: u32, path: u32, len: u32, mode: u32);
@@ -292,6 +299,8 @@ fn define_extension(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
         "sock_pair": sockets::pair, (protocol: u32, flags: u32, out: u32);
     }
     blocking! { linker, PLAYPEN;
+        "fd_flock": locks::flock, (fd: u32, operation: u32);
+        "fd_lock": locks::lock, (fd: u32, kind: u32, flags: u32, start: u64, len: u64);
         "sock_receive": sockets::receive,
             (fd: u32, iovs: u32, n_iovs: u32, flags: u32, from: u32, room: u32, out: u32);
         "sock_transmit": sockets::transmit,

@@ -1,4 +1,4 @@
-//! Children, threads and sockets of Python: the same cases natively and in a sandbox.
+//! Children, threads, sockets, locks and databases of Python: the same cases natively and in a sandbox.
 
 use crate::{PLAYPEN, folder};
 use playpen_e2e::program::Program;
@@ -32,6 +32,21 @@ fn programs_start_and_end_as_natively() {
 #[test]
 fn spawned_processes_do_the_same_as_natively() {
     check(include_str!("../cases/process_cases.py"), 30);
+}
+
+#[test]
+fn locks_do_the_same_as_natively() {
+    check(include_str!("../cases/lock_cases.py"), 30);
+}
+
+#[test]
+fn databases_do_the_same_as_natively() {
+    check(include_str!("../cases/database_cases.py"), 17);
+}
+
+#[test]
+fn answers_about_the_system_are_as_natively() {
+    check(include_str!("../cases/system_cases.py"), 17);
 }
 
 /// Compares what cases come to; there are at least `n_cases`, and a run that breaks off shows fewer.

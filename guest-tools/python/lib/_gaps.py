@@ -23,11 +23,15 @@ def before_imports():
         return os.getpid() + _thread.get_ident() - 1
 
     _add(_thread, get_native_id=get_native_id)
+    _add(os, statvfs=_statvfs, fstatvfs=_fstatvfs)
+    os.supports_fd.add(os.statvfs)
 
 
 def install():
     _errno()
     _os()
+    _settings()
+    _fcntl()
     _signal()
     _time()
     _linux()
@@ -66,6 +70,9 @@ def _errno():
     errno.errorcode[errno.EPIPE] = "EPIPE"
     errno.EWOULDBLOCK, errno.EOPNOTSUPP = errno.EAGAIN, errno.ENOTSUP
     errno.EDEADLOCK = errno.EDEADLK
+    # WASI has one more, for which there is EACCES.
+    errno.errorcode[errno.EACCES] = "EACCES"
+    vars(errno).pop("ENOTCAPABLE", None)
 
 
 def _fail(number, *more):
@@ -100,11 +107,15 @@ def _os():
     def getlogin():
         _fail(errno.ENXIO)
 
+    niceness = 0
+
     def getpriority(which, who):
-        return 0
+        return niceness
 
     def nice(increment, /):
-        return max(0, min(19, increment))
+        nonlocal niceness
+        niceness = max(-20, min(19, niceness + increment))
+        return niceness
 
     def sched_getaffinity(pid, /):
         return {0}
@@ -112,6 +123,25 @@ def _os():
     def sched_setaffinity(pid, mask, /):
         if 0 not in set(mask):
             _fail(errno.EINVAL)
+
+    def setpriority(which, who, priority, /):
+        nonlocal niceness
+        niceness = max(-20, min(19, priority))
+
+    def sched_getscheduler(pid, /):
+        return os.SCHED_OTHER
+
+    def sched_get_priority_min(policy, /):
+        return int(policy in (os.SCHED_FIFO, os.SCHED_RR))
+
+    def sched_get_priority_max(policy, /):
+        return 99 if policy in (os.SCHED_FIFO, os.SCHED_RR) else 0
+
+    def setpgrp():
+        os.setpgid(0, 0)
+
+    def initgroups(user, group, /):
+        setgroups([group])
 
     def getresuid():
         return (0, 0, 0)
@@ -188,7 +218,7 @@ def _os():
             os.ftruncate(fd, offset + length)
 
     def lockf(fd, command, length, /):
-        os.fstat(fd)
+        _lockf(fd, command, length)
 
     def no_attributes(path, *args, **kwargs):
         os.stat(path)
@@ -197,12 +227,6 @@ def _os():
     def listxattr(path=None, *, follow_symlinks=True):
         os.stat("." if path is None else path)
         return []
-
-    def statvfs(path, /):
-        os.stat(path)
-        return statvfs_result((4096, 4096, 262144, 262144, 262144, 200000, 200000, 200000, 0, 255))
-
-    statvfs_result = os.statvfs_result
 
     def posix_spawn(path, argv, env, *, file_actions=(), **options):
         return _spawn(path, argv, env, file_actions)
@@ -220,7 +244,7 @@ def _os():
     import posix
 
     functions = dict(locals())
-    for name in ("collections", "terminal_size", "statvfs_result", "no_attributes", "set_ids", "posix"):
+    for name in ("collections", "terminal_size", "no_attributes", "set_ids", "niceness", "posix"):
         functions.pop(name)
     _add(os, **functions)
     for name in "setuid seteuid setgid setegid setreuid setregid setresuid setresgid".split():
@@ -233,7 +257,12 @@ def _os():
         F_LOCK=1, F_TLOCK=2, F_ULOCK=0, F_TEST=3, PRIO_PROCESS=0, PRIO_PGRP=1, PRIO_USER=2, P_ALL=0, P_PID=1,
         P_PGID=2, WEXITED=4, WSTOPPED=2, WNOWAIT=0x1000000, POSIX_SPAWN_OPEN=0, POSIX_SPAWN_CLOSE=1,
         POSIX_SPAWN_DUP2=2, SCHED_OTHER=0, ST_RDONLY=1, ST_NOSUID=2, XATTR_CREATE=1, XATTR_REPLACE=2,
-        P_WAIT=0, P_NOWAIT=1, P_NOWAITO=1, GRND_NONBLOCK=1, GRND_RANDOM=2,
+        P_WAIT=0, P_NOWAIT=1, P_NOWAITO=1, GRND_NONBLOCK=1, GRND_RANDOM=2, SCHED_FIFO=1, SCHED_RR=2,
+        SCHED_BATCH=3, SCHED_IDLE=5, SCHED_RESET_ON_FORK=0x40000000, CLD_EXITED=1, CLD_KILLED=2, CLD_DUMPED=3,
+        CLD_TRAPPED=4, CLD_STOPPED=5, CLD_CONTINUED=6, ST_NODEV=4, ST_NOEXEC=8, ST_SYNCHRONOUS=16, ST_MANDLOCK=64,
+        ST_WRITE=128, ST_APPEND=256, ST_NOATIME=1024, ST_NODIRATIME=2048, ST_RELATIME=4096, TMP_MAX=238328,
+        XATTR_SIZE_MAX=65536, RTLD_LAZY=1, RTLD_NOW=2, RTLD_NOLOAD=4, RTLD_DEEPBIND=8, RTLD_GLOBAL=256,
+        RTLD_LOCAL=0, RTLD_NODELETE=4096,
     )  # fmt: skip
     os.NGROUPS_MAX = posix.NGROUPS_MAX = 65536
     for name, number in numbers.items():
@@ -245,6 +274,80 @@ def _os():
             if getattr(getattr(os, name), "__module__", None) == "os" and name in functions:
                 setattr(posix, name, getattr(os, name))
     _spawn_family()
+
+
+def _statvfs(path, /):
+    os.stat(path)
+    return os.statvfs_result((4096, 4096, 262144, 262144, 262144, 200000, 200000, 200000, 0, 255))
+
+
+def _fstatvfs(fd, /):
+    os.fstat(fd)
+    return _statvfs("/")
+
+
+def _settings():
+    """What wasi-libc answers to questions about the system is not what holds here."""
+    import select
+
+    select.PIPE_BUF = 4096
+    values = dict(
+        SC_PAGESIZE=4096, SC_PAGE_SIZE=4096, SC_OPEN_MAX=1024, SC_CHILD_MAX=256, SC_ARG_MAX=2 << 20,
+        SC_NGROUPS_MAX=65536, SC_PHYS_PAGES=262144, SC_AVPHYS_PAGES=262144, SC_LINE_MAX=2048,
+        SC_SEM_VALUE_MAX=0x7FFFFFFF, SC_THREAD_KEYS_MAX=1024, SC_GETPW_R_SIZE_MAX=1024, SC_GETGR_R_SIZE_MAX=1024,
+    )  # fmt: skip
+    values = {os.sysconf_names[name]: value for name, value in values.items() if name in os.sysconf_names}
+    of_libc, of_paths, of_files = os.sysconf, os.pathconf, os.fpathconf
+    pipe = os.pathconf_names["PC_PIPE_BUF"]
+
+    def sysconf(name, /):
+        known = values.get(os.sysconf_names.get(name) if isinstance(name, str) else name)
+        return of_libc(name) if known is None else known
+
+    def pathconf(path, name):
+        os.stat(path)
+        found = of_paths(path, name)
+        return 4096 if name in (pipe, "PC_PIPE_BUF") else found
+
+    def fpathconf(fd, name, /):
+        found = of_files(fd, name)
+        return 4096 if name in (pipe, "PC_PIPE_BUF") else found
+
+    for function in (sysconf, pathconf, fpathconf):
+        name = function.__name__
+        function.__module__, function.__qualname__ = "posix", name
+        setattr(os, name, function)
+        setattr(sys.modules["posix"], name, function)
+    os.supports_fd.add(pathconf)
+
+
+def _fcntl():
+    import fcntl
+
+    numbers = dict(
+        F_OFD_GETLK=36, F_OFD_SETLK=37, F_OFD_SETLKW=38, F_GETLK64=5, F_SETLK64=6, F_SETLKW64=7, F_EXLCK=4, F_SHLCK=8,
+        LOCK_MAND=32, LOCK_READ=64, LOCK_WRITE=128, LOCK_RW=192,
+    )  # fmt: skip
+    for name, number in numbers.items():
+        if not hasattr(fcntl, name):
+            setattr(fcntl, name, number)
+
+
+def _lockf(fd, command, length):
+    """As libc's: from where the file is at, over the locks of `fcntl`."""
+    import fcntl
+    import struct
+
+    ways = {os.F_ULOCK: fcntl.LOCK_UN, os.F_LOCK: fcntl.LOCK_EX, os.F_TLOCK: fcntl.LOCK_EX | fcntl.LOCK_NB}
+    if command in ways:
+        fcntl.lockf(fd, ways[command], length, 0, os.SEEK_CUR)
+    elif command != os.F_TEST:
+        _fail(errno.EINVAL)
+    else:
+        layout = "hh4xqqi4x"
+        wanted = struct.pack(layout, fcntl.F_RDLCK, os.SEEK_CUR, 0, length, 0)
+        if struct.unpack(layout, fcntl.fcntl(fd, fcntl.F_GETLK, wanted))[0] != fcntl.F_UNLCK:
+            _fail(errno.EAGAIN)
 
 
 def _scatter(read, buffers):
@@ -402,11 +505,19 @@ def _signal():
     def pause():
         _playpen.pause()
 
+    def pthread_kill(thread, number, /):
+        import threading
+
+        if thread not in threading._active:
+            _fail(errno.ESRCH)
+        # Whichever thread gets it, a handler runs in the first one, and what has none ends the process.
+        os.kill(os.getpid(), number)
+
     for name, number in dict(ITIMER_REAL=0, ITIMER_VIRTUAL=1, ITIMER_PROF=2).items():
         setattr(signal, name, number)
     signal.ItimerError = ItimerError
     _add(signal, alarm=alarm, setitimer=setitimer, getitimer=getitimer, pause=pause)
-    _add(signal, valid_signals=valid_signals, siginterrupt=siginterrupt)
+    _add(signal, valid_signals=valid_signals, siginterrupt=siginterrupt, pthread_kill=pthread_kill)
     for name, number in dict(SIGRTMIN=34, SIGRTMAX=64, SIGCLD=17).items():
         if not hasattr(signal, name):
             setattr(signal, name, number)

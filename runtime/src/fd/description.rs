@@ -2,6 +2,7 @@
 
 use super::{Capture, PipeReader, PipeWriter};
 use crate::{
+    locks::{Holder, Locks},
     net::Socket,
     tree::{Content, Device},
     vfs::{Actor, DirEntry, HostFile, NodeId, Traffic, Vfs},
@@ -9,7 +10,7 @@ use crate::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -76,6 +77,8 @@ pub(crate) struct Opener {
 /// An open file description.
 #[derive(Debug)]
 pub(crate) struct Description {
+    /// Who holds its locks, once it has any. They go before what is open does.
+    lock_holder: OnceLock<Holder>,
     pub(crate) kind: Kind,
     pub(crate) flags: Mutex<Flags>,
     pub(crate) offset: Mutex<u64>,
@@ -91,6 +94,7 @@ pub(crate) struct Description {
 impl Description {
     pub(crate) fn new(kind: Kind, flags: Flags) -> Self {
         Self {
+            lock_holder: OnceLock::new(),
             kind,
             flags: Mutex::new(flags),
             offset: Mutex::new(0),
@@ -116,6 +120,11 @@ impl Description {
             Kind::File(held) | Kind::Directory { held, .. } => Some(held.node),
             _ => self.opener.as_ref().map(|opener| opener.node),
         }
+    }
+
+    /// Returns who holds the locks of this description.
+    pub(crate) fn lock_holder(&self, locks: &Arc<Locks>) -> &Holder {
+        self.lock_holder.get_or_init(|| Holder::new(locks))
     }
 
     /// Input that the host gives: one slice, read once.

@@ -246,6 +246,7 @@ impl Start {
             is_turn_over: false,
             threads: Threads::default(),
             semaphores: OpenSemaphores::default(),
+            has_locked: false,
             signals,
             signal_notice: None,
         }

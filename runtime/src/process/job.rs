@@ -11,6 +11,7 @@ use crate::{
     errno::{Errno, SysResult},
     image::Programs,
     limits::{Budget, LimitKind, Limits},
+    locks::Locks,
     net::Network,
     random::Randomness,
     semaphores::Semaphores,
@@ -44,6 +45,8 @@ pub(crate) struct Kernel {
     pub(crate) network: Arc<Network>,
     /// The named semaphores.
     pub(crate) semaphores: Semaphores,
+    /// The locks on files.
+    pub(crate) locks: Arc<Locks>,
     /// What came in at the host functions.
     pub(crate) calls: HostCalls,
 }

@@ -6,6 +6,7 @@ use crate::{
     errno::{Errno, SysResult},
     fd::{Description, FdTable},
     image::SigPipe,
+    locks::Owner,
     random::RandomStream,
     semaphores::OpenSemaphores,
     vfs::Actor,
@@ -48,6 +49,8 @@ pub(crate) struct Process {
     pub(crate) is_turn_over: bool,
     pub(crate) threads: Threads,
     pub(crate) semaphores: OpenSemaphores,
+    /// It may hold locks on ranges of files.
+    pub(crate) has_locked: bool,
     pub(crate) signals: Arc<Signals>,
     /// Where the guest is told that a caught signal has come: an address, and the bits to set there.
     pub(crate) signal_notice: Option<(u32, u32)>,
@@ -102,6 +105,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.actor.budget.give_memory(self.memory_taken);
+        if self.has_locked {
+            self.job.kernel.locks.unset_all(Owner::Process(self.pid()));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! System calls on descriptors.
 
-use super::Guest;
+use super::{Guest, locks};
 use crate::{
     audit::Op,
     errno::{Errno, SysResult},
@@ -61,7 +61,9 @@ pub(super) fn allocate(
 }
 
 pub(super) fn close(_: &mut Guest<'_>, process: &mut Process, fd: u32) -> SysResult<()> {
-    process.fds.take(fd).map(drop)
+    let closed = process.fds.take(fd)?;
+    locks::forget(process, &closed);
+    Ok(())
 }
 
 pub(super) fn dup(
@@ -82,7 +84,9 @@ pub(super) fn dup2(_: &mut Guest<'_>, process: &mut Process, fd: u32, to: u32) -
         return Err(Errno::BADF);
     }
     let replaced = if fd == to { None } else { process.fds.put(to, description)? };
-    drop(replaced);
+    if let Some(replaced) = replaced {
+        locks::forget(process, &replaced);
+    }
     Ok(())
 }
 
