@@ -18,6 +18,10 @@ use std::{
 };
 use thiserror::Error;
 
+/// Bytes and entries from which on an import first looks how much there is in all.
+const SURVEYED_BYTES: u64 = 64 << 20;
+const SURVEYED_FILES: u64 = 20_000;
+
 /// Bounds and exceptions of [`Tree::import`].
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
@@ -83,9 +87,11 @@ pub enum ImportError {
         reason: String,
     },
     /// More than [`ImportOptions`] allow.
-    #[error("failed to import: more than {max_bytes} bytes or {max_files} files (at `{path}`)")]
+    #[error(
+        "failed to import: more than {max_bytes} bytes or {max_files} files, most of it in `{path}`"
+    )]
     TooLarge {
-        /// Where the bound was met.
+        /// What has the most of it.
         path: String,
         /// The bound in bytes.
         max_bytes: u64,
@@ -126,32 +132,30 @@ impl Tree {
         if let Some(root) = tree.inode_mut(ROOT) {
             root.mode = mode & 0o7777;
         }
-        let mut pending = vec![(String::new(), ROOT, Ignores::default())];
         let mut directories = vec![(ROOT, modified)];
-        while let Some((path, ino, above)) = pending.pop() {
-            let ignores = above.below(dir, &path, options)?;
-            for (name, child_path) in list(dir, &path, options, &ignores)? {
-                let too_large = || ImportError::TooLarge {
-                    path: child_path.clone(),
-                    max_bytes: options.max_bytes,
-                    max_files: options.max_files,
-                };
-                if tree.n_files >= options.max_files {
-                    return Err(too_large());
-                }
-                let room = options.max_bytes.saturating_sub(tree.n_bytes);
-                let (node, mode, modified) =
-                    read_node(dir, &child_path, room)?.ok_or_else(too_large)?;
-                let is_directory = matches!(node, Node::Directory(_));
-                let child = tree.create(ino, &name, node, mode, modified).map_err(|source| {
-                    ImportError::Read { path: child_path.clone(), source: io::Error::other(source) }
-                })?;
-                if is_directory {
-                    directories.push((child, modified));
-                    pending.push((child_path, child, ignores.clone()));
-                }
+        let mut is_surveyed = false;
+        visit(dir, options, ROOT, |parent, name, path| {
+            let is_long = tree.n_bytes >= SURVEYED_BYTES || tree.n_files >= SURVEYED_FILES;
+            if is_long && !is_surveyed {
+                survey(dir, options)?;
+                is_surveyed = true;
             }
-        }
+            if tree.n_files >= options.max_files {
+                return Err(too_large(dir, options, path));
+            }
+            let room = options.max_bytes.saturating_sub(tree.n_bytes);
+            let Some((node, mode, modified)) = read_node(dir, path, room)? else {
+                return Err(too_large(dir, options, path));
+            };
+            let is_directory = matches!(node, Node::Directory(_));
+            let child = tree.create(parent, name, node, mode, modified).map_err(|source| {
+                ImportError::Read { path: path.to_owned(), source: io::Error::other(source) }
+            })?;
+            if is_directory {
+                directories.push((child, modified));
+            }
+            Ok(is_directory.then_some(child))
+        })?;
         // What was made in a directory changed its time.
         for (ino, modified) in directories {
             if let Some(inode) = tree.inode_mut(ino) {
@@ -205,6 +209,65 @@ impl Tree {
             Node::Device(_) => None,
         }
     }
+}
+
+/// Calls `look` with all that is to be copied: with what it returned for the directory above (`root` at the top),
+/// the name, and the path. It returns something for a directory, which is gone into.
+fn visit<T: Copy>(
+    dir: &Dir,
+    options: &ImportOptions,
+    root: T,
+    mut look: impl FnMut(T, &str, &str) -> Result<Option<T>, ImportError>,
+) -> Result<(), ImportError> {
+    let mut pending = vec![(String::new(), root, Ignores::default())];
+    while let Some((path, known, above)) = pending.pop() {
+        let ignores = above.below(dir, &path, options)?;
+        for (name, child_path) in list(dir, &path, options, &ignores)? {
+            if let Some(found) = look(known, &name, &child_path)? {
+                pending.push((child_path, found, ignores.clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds up what is to be copied, without reading it: whoever gives a folder with too much in it should not wait
+/// until as much as is allowed has been read.
+fn survey(dir: &Dir, options: &ImportOptions) -> Result<(), ImportError> {
+    let mut found: Vec<(String, u64, u64)> = vec![];
+    visit(dir, options, None, |top: Option<usize>, _, path| {
+        let fail = |source| ImportError::Read { path: path.to_owned(), source };
+        let metadata = dir.symlink_metadata(path).map_err(fail)?;
+        let top = top.unwrap_or_else(|| {
+            found.push((path.to_owned(), 0, 0));
+            found.len() - 1
+        });
+        let (_, n_bytes, n_files) = &mut found[top];
+        *n_files += 1;
+        *n_bytes += if metadata.is_file() { metadata.len() } else { 0 };
+        Ok(metadata.is_dir().then_some(Some(top)))
+    })?;
+    let sum =
+        |of: fn(&(String, u64, u64)) -> u64| found.iter().map(of).fold(0, u64::saturating_add);
+    let is_in_bytes = sum(|top| top.1) > options.max_bytes;
+    if !is_in_bytes && sum(|top| top.2) <= options.max_files {
+        return Ok(());
+    }
+    let most = found.into_iter().max_by_key(|top| if is_in_bytes { top.1 } else { top.2 });
+    Err(ImportError::TooLarge {
+        path: most.map_or_else(String::new, |top| top.0),
+        max_bytes: options.max_bytes,
+        max_files: options.max_files,
+    })
+}
+
+/// Returns the error for a bound that was met at `path`; what has the most is named if that can be seen.
+fn too_large(dir: &Dir, options: &ImportOptions, path: &str) -> ImportError {
+    survey(dir, options).err().unwrap_or_else(|| ImportError::TooLarge {
+        path: path.to_owned(),
+        max_bytes: options.max_bytes,
+        max_files: options.max_files,
+    })
 }
 
 fn list(
@@ -570,13 +633,31 @@ mod tests {
     #[test]
     fn a_tree_over_the_bounds_is_refused() {
         let (_folder, dir) = folder();
+        dir.create_dir_all("src/deep").unwrap();
         for n in 0..10 {
             dir.write(format!("f{n}"), "x").unwrap();
+            dir.write(format!("src/deep/f{n}"), "x").unwrap();
         }
-        let options = ImportOptions { max_files: 5, ..ImportOptions::default() };
-        assert!(matches!(
-            Tree::import(&dir, &options),
-            Err(ImportError::TooLarge { max_files: 5, .. })
-        ));
+        dir.write("large", [0; 1000]).unwrap();
+        let few = ImportOptions { max_files: 5, ..ImportOptions::default() };
+        let short = ImportOptions { max_bytes: 900, ..ImportOptions::default() };
+        for (options, most) in [(few, "src"), (short, "large")] {
+            match Tree::import(&dir, &options) {
+                Err(ImportError::TooLarge { path, .. }) => assert_eq!(path, most),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_named_by_its_folder() {
+        let (_folder, dir) = folder();
+        dir.create_dir_all("z").unwrap();
+        for n in 0..40 {
+            dir.create(format!("z/f{n:02}")).unwrap().set_len(20 << 20).unwrap();
+        }
+        let options = ImportOptions { max_bytes: 700 << 20, ..ImportOptions::default() };
+        let error = Tree::import(&dir, &options).unwrap_err().to_string();
+        assert!(error.ends_with("most of it in `z`"), "{error}");
     }
 }
