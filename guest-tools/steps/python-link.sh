@@ -9,7 +9,7 @@ for file in main syscalls threads semaphores signals sockets errors locales time
 done
 # wasi-libc keeps these together with others in one archive member, so they are wrapped, not replaced.
 WRAP=()
-for name in close open openat mkdir mkdirat chmod fchmod fchmodat poll clock_gettime clock_getres clock_nanosleep setlocale nl_langinfo signal PyErr_CheckSignals _PyErr_CheckSignalsTstate; do WRAP+=("--wrap=$name"); done
+for name in __wasilibc_find_relpath_alloc chdir close open openat mkdir mkdirat chmod fchmod fchmodat poll clock_gettime clock_getres clock_nanosleep setlocale nl_langinfo signal PyErr_CheckSignals _PyErr_CheckSignalsTstate; do WRAP+=("--wrap=$name"); done
 LIBC=()
 for archive in libc libzigc libcompiler_rt; do
   [ ! -e "$DEP_ZIG/libc/$archive.a" ] || LIBC+=("$DEP_ZIG/libc/$archive.a")

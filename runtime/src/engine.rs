@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -120,6 +120,17 @@ struct Inner {
     cache: Option<CodeCache>,
     slots: u32,
     stop: Arc<AtomicBool>,
+    n_threads: Arc<AtomicU32>,
+}
+
+/// A native stack for a thread that is not the first one of its process; it is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct ThreadStack(Arc<AtomicU32>);
+
+impl Drop for ThreadStack {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl fmt::Debug for Engine {
@@ -157,6 +168,10 @@ impl fmt::Debug for Program {
 /// Time between two ticks of the epoch: how long a guest runs before it gives way.
 const TICK: Duration = Duration::from_millis(1);
 
+/// Stacks besides those of the slots, for the threads of processes that are not their first ones. Each takes two memory
+/// maps, out of [`RESERVED_MAPS`], and 2 us of the engine's start.
+const THREAD_STACKS: u32 = 512;
+
 /// Native stack of a guest in bytes; CPython needs 2 MiB, deep recursion in it more.
 const WASM_STACK_BYTES: usize = 8 << 20;
 
@@ -189,11 +204,21 @@ impl Engine {
         let cache = cache.map(|path| CodeCache::open(path, &engine)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         start_tick(engine.clone(), Arc::clone(&stop));
-        Ok(Self { inner: Arc::new(Inner { engine, linker, cache, slots: config.slots, stop }) })
+        let (slots, n_threads) = (config.slots, Arc::default());
+        Ok(Self { inner: Arc::new(Inner { engine, linker, cache, slots, stop, n_threads }) })
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner.engine
+    }
+
+    /// Takes a stack for another thread of a process, if there is one; half of the slots keep theirs.
+    pub(crate) fn thread_stack(&self) -> Option<ThreadStack> {
+        let n_threads = &self.inner.n_threads;
+        let most = THREAD_STACKS + self.inner.slots / 2;
+        let more = |n: u32| (n < most).then_some(n + 1);
+        n_threads.try_update(Relaxed, Relaxed, more).ok()?;
+        Some(ThreadStack(Arc::clone(n_threads)))
     }
 
     pub(crate) fn linker(&self) -> &Linker<Process> {
@@ -240,7 +265,7 @@ fn wasmtime_config(slots: u32) -> Config {
     pool.total_core_instances(slots)
         .total_memories(slots)
         .total_tables(slots * 2)
-        .total_stacks(slots)
+        .total_stacks(slots + THREAD_STACKS)
         .max_memories_per_module(1)
         .max_tables_per_module(2)
         .max_memory_size(MAX_MEMORY_BYTES)

@@ -44,6 +44,7 @@ errnos! {
     BUSY = 10, "device or resource busy";
     CHILD = 12, "no child processes";
     CONNREFUSED = 14, "connection refused";
+    CONNRESET = 15, "connection reset by peer";
     DESTADDRREQ = 17, "destination address required";
     DQUOT = 19, "disk quota exceeded";
     EXIST = 20, "file exists";

@@ -589,6 +589,78 @@ def http_server_in_a_child():
         return [*got, child.wait()]
 
 
+def ended(client, server, how):
+    """Ends one end of a connection in one of the ways there are."""
+    if "unread" in how:
+        client.sendall(b"not read")
+    if "data" in how:
+        server.sendall(b"data")
+    if "shut" in how:
+        server.shutdown(socket.SHUT_WR)
+    if "deaf" in how:
+        server.shutdown(socket.SHUT_RD)
+    if "abort" in how:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if "close" in how:
+        server.close()
+
+
+def told(client, what):
+    """What one call at the other end comes to then."""
+    try:
+        if what == "send":
+            return client.send(b"abc")
+        if what == "recv":
+            return client.recv(100).decode()
+        if what == "peer":
+            return bool(client.getpeername()) or "unnamed"
+        if what == "error":
+            return client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if what == "poll":
+            poll = select.poll()
+            poll.register(client, select.POLLIN | select.POLLOUT)
+            return [found & ~select.POLLERR for _, found in poll.poll(0)]
+        return client.shutdown(socket.SHUT_WR if what == "finish" else socket.SHUT_RDWR)
+    except OSError as error:
+        return [type(error).__name__, errno.errorcode.get(error.errno)]
+
+
+ENDS = ["close", "unread close", "unread data close", "shut", "deaf", "abort close", "shut close", "shut unread close"]
+CALLS = [
+    "send send send recv", "recv recv send send", "send recv send recv", "shutdown send send", "error send send",
+    "poll send send poll", "recv error recv", "peer send peer recv peer", "finish send send", "send send shutdown",
+]  # fmt: skip
+
+
+def what_the_other_end_is_told(make, how):
+    got = []
+    for calls in CALLS:
+        client, server = make()
+        ended(client, server, how)
+        client.setblocking(False)
+        got.append([told(client, what) for what in calls.split()])
+        client.close(), server.close()
+    return got
+
+
+for how in ENDS:
+    for make in (connection, socket.socketpair):
+        CASES[f"{make.__name__}, {how}"] = lambda make=make, how=how: what_the_other_end_is_told(make, how)
+
+
+@case
+def nobody_accepts():
+    got = []
+    for family, address in ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_UNIX, "\0nobody accepts")):
+        server = listener(family, address)
+        client = socket.socket(family)
+        client.connect(server.getsockname())
+        server.close()
+        got.append([told(client, what) for what in ("recv", "recv", "send", "shutdown")])
+        client.close()
+    return got
+
+
 for name, function in CASES.items():
     try:
         outcome = function()

@@ -208,6 +208,16 @@ def names_of_calls():
 
 
 @case
+def empty_paths():
+    for name in "open listdir scandir stat lstat mkdir rmdir unlink readlink chdir utime truncate access chmod".split():
+        more = {"open": [os.O_RDONLY], "truncate": [0], "access": [os.F_OK], "chmod": [0o644]}.get(name, [])
+        yield name, tried(getattr(os, name), "", *more)
+    yield tried(open, ""), tried(open, "", "w"), tried(os.open, "", os.O_RDWR | os.O_CREAT)
+    yield tried(os.rename, "", "x"), tried(os.rename, "x", ""), tried(os.link, "", "x"), tried(os.symlink, "x", "")
+    yield os.path.exists(""), os.path.isdir(""), os.path.abspath("") == os.getcwd(), tried(os.makedirs, "")
+
+
+@case
 def modes_of_files():
     path = os.path.join(FOLDER, "modes")
     for mode in (0o644, 0o600, 0o755, 0o4755, 0o000, 0o1777):

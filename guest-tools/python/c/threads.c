@@ -31,7 +31,7 @@ unsigned playpen_thread = 1; /* the identity of the running thread */
 static unsigned last_identity = 1;
 static int n_waiting, n_alive, counts;
 
-enum { STACK_BYTES = 2 << 20 };
+enum { STACK_BYTES = 1 << 20 };
 struct thread {
     void *(*start)(void *);
     void *argument;

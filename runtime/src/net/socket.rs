@@ -1,8 +1,10 @@
 //! One socket: what it is bound to, connected with, and holds.
 
+mod line;
 mod options;
 mod transfer;
 
+use self::line::Lines;
 use super::{Address, Family, Name, Network, NetworkMode, address::is_local};
 use crate::{
     errno::{Errno, SysResult},
@@ -99,6 +101,7 @@ enum Role {
     Connected {
         reader: Option<PipeReader>,
         writer: Option<PipeWriter>,
+        lines: Lines,
     },
     /// Holds datagrams; the other end, where it is a socket and not an address.
     Mailbox {
@@ -344,19 +347,23 @@ impl Socket {
 
     /// Returns the address of the other end.
     pub(crate) fn peer(&self) -> SysResult<Address> {
-        self.state.lock().peer.clone().ok_or(Errno::NOTCONN)
+        let state = self.state.lock();
+        state.whole()?;
+        state.peer.clone().ok_or(Errno::NOTCONN)
     }
 
     /// Ends one direction or both.
     pub(crate) fn shut_down(&self, way: Way) -> SysResult<()> {
         let mut state = self.state.lock();
+        state.whole()?;
         match &mut state.role {
-            Role::Connected { reader, writer } => {
+            Role::Connected { reader, writer, lines } => {
                 if way.read {
                     *reader = None;
                 }
                 if way.write {
                     *writer = None;
+                    lines.others.lock().end();
                 }
             }
             Role::Mailbox { is_shut, .. } if way.read => *is_shut = true,
@@ -374,9 +381,8 @@ impl Socket {
     /// Returns how much can be moved, and whether the other end is gone.
     pub(crate) fn level(&self, readiness: Readiness) -> (usize, bool) {
         match (&self.state.lock().role, readiness) {
-            (Role::Connected { reader: Some(reader), writer }, Readiness::Read) => {
-                let (n_bytes, is_closed) = reader.level();
-                (n_bytes, is_closed && writer.as_ref().is_none_or(|writer| writer.level().1))
+            (Role::Connected { reader: Some(reader), writer, lines }, Readiness::Read) => {
+                (reader.level().0, self.is_over(lines, writer.is_some()))
             }
             (Role::Connected { writer: Some(writer), .. }, Readiness::Write) => {
                 (writer.level().0, false)
@@ -437,6 +443,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         self.network.leave();
         let state = self.state.get_mut();
+        state.leave(self.family);
         // Whoever waits for room here waits no more.
         state.waiting.wake();
     }
@@ -450,8 +457,13 @@ impl Role {
     /// Returns the two ends of a new connection.
     fn connection() -> (Self, Self) {
         let ((one_reader, other_writer), (other_reader, one_writer)) = (pipe(), pipe());
-        let end = |reader, writer| Self::Connected { reader: Some(reader), writer: Some(writer) };
-        (end(one_reader, one_writer), end(other_reader, other_writer))
+        let (one, other) = Lines::of_connection();
+        let end = |reader, writer, lines| Self::Connected {
+            reader: Some(reader),
+            writer: Some(writer),
+            lines,
+        };
+        (end(one_reader, one_writer, one), end(other_reader, other_writer, other))
     }
 }
 

@@ -12,6 +12,7 @@
 
 use super::{Process, signals::Signals};
 use crate::{
+    engine::{Engine, ThreadStack},
     errno::{Errno, SysResult},
     wasi,
 };
@@ -34,7 +35,7 @@ use std::{
 use wasmtime::{Caller, Global, Instance, Store, TypedFunc, Val};
 
 /// Threads of one process at one time. Answers TM-MEM-3: a stack of the host for each.
-const MAX_THREADS: usize = 128;
+const MAX_THREADS: usize = 512;
 
 /// Changes of turn before the host's own thread is given away once.
 const MAX_CHANGES: u32 = 64;
@@ -70,7 +71,7 @@ pub(crate) struct NewThread {
 #[derive(Debug, Default)]
 pub(crate) struct Threads {
     layout: Option<Layout>,
-    asked_for: Vec<NewThread>,
+    asked_for: Vec<(NewThread, ThreadStack)>,
     n_alive: usize,
     /// The identity of the running thread.
     running: u32,
@@ -88,13 +89,19 @@ struct Parked {
 
 impl Threads {
     /// Takes note of a thread to be started when the running one next waits.
-    pub(crate) fn start(&mut self, layout: Layout, new: NewThread) -> SysResult<()> {
+    pub(crate) fn start(
+        &mut self,
+        engine: &Engine,
+        layout: Layout,
+        new: NewThread,
+    ) -> SysResult<()> {
         if self.n_alive >= MAX_THREADS {
             return Err(Errno::AGAIN);
         }
+        let stack = engine.thread_stack().ok_or(Errno::AGAIN)?;
         self.n_alive += 1;
         self.layout = Some(layout);
-        self.asked_for.push(new);
+        self.asked_for.push((new, stack));
         Ok(())
     }
 
@@ -217,6 +224,8 @@ struct Thread {
     identity: u32,
     stack_pointer: Val,
     call: Call,
+    /// What the call runs on, where it is not the first one of its process.
+    _stack: Option<ThreadStack>,
     /// Whether it waits in a system call.
     waits: bool,
     signal: Arc<Signal>,
@@ -286,16 +295,16 @@ pub(crate) async fn run(
     let at_start = stack_pointer.get(&mut *store);
     let store = Shared(&raw mut *store);
     let call: Call = Box::pin(async move { main.call(store.get()).await });
-    let main = Thread::new(MAIN, at_start, call);
+    let main = Thread::new(MAIN, at_start, call, None);
     let threads = vec![main];
     let mut running = Running { store, entry, stack_pointer, threads, interrupted: None, last: 0 };
     poll_fn(|cx| running.poll(cx)).await
 }
 
 impl Thread {
-    fn new(identity: u32, stack_pointer: Val, call: Call) -> Self {
+    fn new(identity: u32, stack_pointer: Val, call: Call, stack: Option<ThreadStack>) -> Self {
         let signal = Arc::new(Signal { is_ready: AtomicBool::new(true), ..Signal::default() });
-        Self { identity, stack_pointer, call, waits: false, signal }
+        Self { identity, stack_pointer, call, _stack: stack, waits: false, signal }
     }
 }
 
@@ -330,14 +339,14 @@ impl Running {
 
     /// Makes the threads that were asked for.
     fn add_new(&mut self, cx: &Context<'_>) {
-        for new in std::mem::take(&mut self.store.get().data_mut().threads.asked_for) {
+        for (new, stack) in std::mem::take(&mut self.store.get().data_mut().threads.asked_for) {
             let (store, entry) = (self.store, self.entry.clone());
             let call: Call =
                 Box::pin(
                     async move { entry.call_async(store.get(), new.argument).await.map(|()| 0) },
                 );
             let stack_pointer = Val::I32(new.stack_pointer.cast_signed());
-            let thread = Thread::new(new.identity, stack_pointer, call);
+            let thread = Thread::new(new.identity, stack_pointer, call, Some(stack));
             *thread.signal.process.lock() = Some(cx.waker().clone());
             self.threads.push(thread);
         }

@@ -19,7 +19,8 @@ pub(super) fn start(
 ) -> SysResult<()> {
     let [at_identity, holder, flags, give_way] = guest.u32s::<4>(layout)?;
     let layout = Layout { identity: at_identity, holder, flags, give_way };
-    process.threads.start(layout, NewThread { identity, argument, stack_pointer })
+    let new = NewThread { identity, argument, stack_pointer };
+    process.threads.start(&process.job.kernel.engine, layout, new)
 }
 
 pub(super) fn wake(_: &mut Guest<'_>, process: &mut Process, address: u32) -> SysResult<()> {

@@ -115,14 +115,14 @@ fn a_trap_in_a_thread_is_one_of_the_process() {
 
 /// Answers TM-MEM-3: a stack of the host for each.
 #[test]
-fn there_are_128_threads_and_no_more_until_one_has_ended() {
+fn there_are_512_threads_and_no_more_until_one_has_ended() {
     // Starts until it is refused, says how (EAGAIN is 6) and after how many; then all end, and there is room again.
     let start = "(block $full (loop $again
         (br_if $full (call $start (local.get $i)))
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br $again)))
       (call $say (i32.add (i32.const 48) (call $start (local.get $i))))
-      (call $say (i32.add (i32.const 48) (i32.eq (local.get $i) (i32.const 128))))
+      (call $say (i32.add (i32.const 48) (i32.eq (local.get $i) (i32.const 512))))
       (call $sleep)
       (call $say (i32.add (i32.const 48) (call $start (i32.const 0))))";
     says(&guest(start, ""), "610");

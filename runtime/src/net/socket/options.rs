@@ -35,7 +35,15 @@ impl Socket {
         }
         Ok(match name {
             TYPE => self.protocol.raw(),
-            ERROR => 0,
+            // By Linux's numbers, as all options are.
+            ERROR => match &state.role {
+                Role::Connected { lines, .. } => match lines.own.lock().take_error() {
+                    Some(Errno::PIPE) => 32,
+                    Some(_) => 104,
+                    None => 0,
+                },
+                _ => 0,
+            },
             ACCEPTCONN => matches!(state.role, Role::Listening { .. }).into(),
             DOMAIN => self.family.raw().into(),
             PROTOCOL => match (self.family, self.protocol) {

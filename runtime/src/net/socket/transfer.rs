@@ -25,8 +25,10 @@ impl Socket {
         let mut state = self.state.lock();
         match &mut state.role {
             Role::Connected { reader: None, .. } => Ok(Received::Stream(Moved::Closed)),
-            Role::Connected { reader: Some(reader), .. } => {
-                Ok(Received::Stream(if peek { reader.try_peek(out) } else { reader.try_read(out) }))
+            Role::Connected { reader: Some(reader), lines, .. } => {
+                let moved = if peek { reader.try_peek(out) } else { reader.try_read(out) };
+                let is_end = moved == Moved::Closed;
+                Ok(Received::Stream(if is_end { self.end_of_stream(lines)? } else { moved }))
             }
             Role::Mailbox { queue, n_bytes, is_shut, .. } => {
                 if peek && let Some(first) = queue.front() {
@@ -53,9 +55,9 @@ impl Socket {
             let state = self.state.lock();
             match &state.role {
                 Role::Connected { writer: None, .. } => return Err(Errno::PIPE),
-                Role::Connected { writer: Some(writer), .. } => {
+                Role::Connected { writer: Some(writer), lines, .. } => {
                     return match writer.try_write(data) {
-                        Moved::Closed => Err(Errno::PIPE),
+                        Moved::Closed => self.send_in_vain(lines, data.len()),
                         moved => Ok(moved),
                     };
                 }
