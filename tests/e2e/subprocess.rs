@@ -49,6 +49,11 @@ fn answers_about_the_system_are_as_natively() {
     check(include_str!("../cases/system_cases.py"), 18);
 }
 
+#[test]
+fn hashes_and_the_order_of_sets_are_the_same_as_natively() {
+    check(include_str!("../cases/hash_cases.py"), 30);
+}
+
 /// Compares what cases come to; there are at least `n_cases`, and a run that breaks off shows fewer.
 #[track_caller]
 fn check(cases: &str, n_cases: usize) {
