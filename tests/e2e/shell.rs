@@ -30,6 +30,11 @@ fn features_of_bash_work_as_in_bash() {
 }
 
 #[test]
+fn what_is_wrong_is_said_as_by_bash() {
+    compare("shell-messages.toml");
+}
+
+#[test]
 fn commands_as_agents_type_them_do_what_they_do_natively() {
     compare("agents.toml");
 }

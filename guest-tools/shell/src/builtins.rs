@@ -6,13 +6,15 @@ mod ulimit;
 mod umask;
 mod wait;
 
+use std::path::Path;
 use std::pin::Pin;
 
 use brush_builtins::{BuiltinSet, default_builtins};
 use brush_core::builtins::{Registration, simple_builtin};
 use brush_core::commands::{CommandArg, ShellForCommand, SimpleCommand};
 use brush_core::{
-    Error, ExecutionContext, ExecutionControlFlow, ExecutionResult, Shell, ShellExtensions,
+    Error, ErrorKind, ExecutionContext, ExecutionControlFlow, ExecutionResult, Shell,
+    ShellExtensions,
 };
 
 use ulimit::Ulimit;
@@ -73,15 +75,50 @@ fn exec<SE: ShellExtensions>(
         }
         let mut params = context.params;
         params.is_tail = true;
+        let (command_prefix, command_errors) =
+            (context.shell.message_prefix(), params.stderr(context.shell));
+        let folder = context.shell.working_dir().to_path_buf();
         let shell = ShellForCommand::ParentShell(context.shell);
         let mut command = SimpleCommand::new(shell, params, name, words);
         command.use_functions = false;
         command.argv0 = argv0;
-        let started = command.execute().await?;
+        let (prefix, mut errors) = (command_prefix, command_errors);
+        let started = match command.execute().await {
+            Ok(started) => started,
+            Err(e) => return not_executed(&e, &folder, &prefix, &mut errors),
+        };
         let mut result: ExecutionResult = started.wait().await?.into();
         result.next_control_flow = ExecutionControlFlow::ExitShell;
         Ok(result)
     })
+}
+
+/// Nothing runs behind an `exec` that fails.
+fn not_executed(
+    e: &Error,
+    folder: &Path,
+    prefix: &str,
+    errors: &mut impl std::io::Write,
+) -> Result<ExecutionResult, Error> {
+    let (text, status) = match e.kind() {
+        ErrorKind::CommandNotFound(name) if name.contains('/') => {
+            (format!("{name}: No such file or directory"), 127)
+        }
+        ErrorKind::CommandNotFound(name) => (format!("exec: {name}: not found"), 127),
+        ErrorKind::FailedToExecuteCommand(name, why) => {
+            let why = why.to_string();
+            let why = why.rsplit_once(" (os error").map_or(why.as_str(), |(text, _)| text);
+            let path = folder.join(name.strip_prefix("./").unwrap_or(name));
+            let why = if path.is_dir() { "Is a directory" } else { why };
+            let name = path.display();
+            (format!("{name}: {why}\n{prefix}exec: {name}: cannot execute: {why}"), 126)
+        }
+        e => (format!("exec: {e}"), 126),
+    };
+    writeln!(errors, "{prefix}{text}")?;
+    let mut result = ExecutionResult::new(status);
+    result.next_control_flow = ExecutionControlFlow::ExitShell;
+    Ok(result)
 }
 
 /// `-a NAME`, `-c` and `-l` of `exec`: the name for the program, whether it gets no variables, and

@@ -116,6 +116,9 @@ async fn execute(
         Input::Stdin => {
             let mut text = vec![];
             std::io::stdin().read_to_end(&mut text)?;
+            if !keeps_state {
+                shell.start_command_string_mode(); // for the numbers of lines in messages
+            }
             string(shell, String::from_utf8_lossy(&text).into_owned(), "stdin").await?
         }
     };

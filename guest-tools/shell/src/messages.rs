@@ -85,7 +85,17 @@ fn message(e: &Error, shell: &Shell<impl ShellExtensions>) -> String {
             text if text.starts_with("failed to source file: ") => {
                 format!("{}: No such file or directory", &text["failed to source file: ".len()..])
             }
-            text => format!("{name}: {text}"),
+            text if text.ends_with(": readonly variable") && name != "declare" => text,
+            text => match text.strip_prefix("command not found: ") {
+                Some(command) => {
+                    let hint = playpen_sys::instead_of(command);
+                    format!("{command}: command not found{hint}")
+                }
+                None => match text.strip_prefix("not a shell builtin: ") {
+                    Some(command) => format!("{name}: {command}: not a shell builtin"),
+                    None => format!("{name}: {}", text.strip_prefix("printf: ").unwrap_or(&text)),
+                },
+            },
         },
         ErrorKind::EvalError(e) => match e.to_string().as_str() {
             "division by zero" => "division by 0".to_owned(),
@@ -98,6 +108,7 @@ fn message(e: &Error, shell: &Shell<impl ShellExtensions>) -> String {
 /// The text without what std and brush put around it.
 fn plain(e: impl std::fmt::Display) -> String {
     let text = e.to_string();
+    let text = text.strip_prefix("arithmetic evaluation error: ").unwrap_or(&text).to_owned();
     let text = text.rsplit_once(" (os error ").map_or(text.as_str(), |(text, _)| text);
     text.strip_prefix("i/o error: ").unwrap_or(text).to_owned()
 }

@@ -20,7 +20,8 @@ impl SimpleCommand for Umask {
         let symbolic = args.iter().any(|a| a == "-S");
         if let Some(text) = args.iter().find(|a| !a.starts_with('-')) {
             let Some(mask) = u32::from_str_radix(text, 8).ok().filter(|mask| *mask <= 0o777) else {
-                writeln!(context.stderr(), "umask: {text}: octal number out of range")?;
+                let prefix = context.shell.message_prefix();
+                writeln!(context.stderr(), "{prefix}umask: {text}: octal number out of range")?;
                 return Ok(ExecutionResult::new(1));
             };
             playpen_sys::umask(mask)?;
