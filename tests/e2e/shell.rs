@@ -97,6 +97,11 @@ fn git_does_what_native_git_does() {
     compare("git.toml");
 }
 
+#[test]
+fn rebase_and_bisect_do_what_those_of_git_do() {
+    compare("git-rebase.toml");
+}
+
 #[track_caller]
 fn compare(file: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(file);

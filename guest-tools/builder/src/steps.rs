@@ -98,7 +98,7 @@ fn rust_guests() -> Vec<Step> {
         Step {
             disk_mib: 150,
             after: &["zig", "rust", "crates-git"],
-            sources: &["git"],
+            sources: &["git", "playpen-sys"],
             ..guest("guest-git", "git (libgit2)", 50, &[("GUEST", "git"), ("BINARY", "git")])
         },
     ]

@@ -84,6 +84,20 @@ impl Place {
         }))
     }
 
+    /// A repository that is only read.
+    pub(crate) fn at(repo: Repository, globals: &Globals) -> Self {
+        Self {
+            repo,
+            tree_root: None,
+            prefix: vec![],
+            globals: globals.clone(),
+            config: OnceCell::new(),
+            abbreviation: OnceCell::new(),
+            mailmap: OnceCell::new(),
+            is_nowhere: false,
+        }
+    }
+
     /// A stand-in where there is no repository: an object store in memory.
     pub(crate) fn nowhere(globals: &Globals) -> Outcome<Self> {
         Ok(Self {

@@ -192,6 +192,19 @@ pub(crate) fn is_announced(entry: &IndexEntry) -> bool {
     entry.flags_extended & INTENT != 0
 }
 
+/// Says that the file is not to be looked at, or that it is again.
+pub(crate) fn leave_alone(entry: &mut IndexEntry, is_set: bool, is_skip: bool) {
+    let extended = if is_skip { SKIP_WORKTREE } else { 0 };
+    let flags = if is_skip { 0 } else { ASSUME_VALID };
+    if is_set {
+        entry.flags_extended |= extended;
+        entry.flags |= flags;
+    } else {
+        entry.flags_extended &= !extended;
+        entry.flags &= !flags;
+    }
+}
+
 /// Whether the file is not to be looked at.
 pub(crate) fn is_left_alone(entry: &IndexEntry) -> bool {
     entry.flags_extended & SKIP_WORKTREE != 0 || entry.flags & ASSUME_VALID != 0

@@ -54,7 +54,7 @@ pub(crate) fn run(place: &Place, words: &[String]) -> Outcome {
     if words.operands.is_empty() && !whole {
         note(
             "Nothing specified, nothing added.\nhint: Maybe you wanted to say 'git add .'?\n\
-              hint: Disable this message with \"git config set advice.addEmptyPathspec false\"",
+              hint: Disable this message with \"git config advice.addEmptyPathspec false\"",
         );
         return Ok(0);
     }
@@ -153,7 +153,7 @@ impl<'a> Adding<'a> {
             note(format!(
                 "The following paths are ignored by one of your .gitignore files:\n{}\n\
                  hint: Use -f if you really want to add them.\n\
-                 hint: Disable this message with \"git config set advice.addIgnoredFile false\"",
+                 hint: Disable this message with \"git config advice.addIgnoredFile false\"",
                 refused.join("\n")
             ));
             self.code = 1;
@@ -251,7 +251,7 @@ impl<'a> Adding<'a> {
                  hint: \tgit rm --cached {0}\n\
                  hint:\n\
                  hint: See \"git help submodule\" for more information.\n\
-                 hint: Disable this message with \"git config set advice.addEmbeddedRepo false\"",
+                 hint: Disable this message with \"git config advice.addEmbeddedRepo false\"",
                 lossy(folder)
             ));
         }

@@ -109,7 +109,7 @@ fn target(place: &Place, words: &Words) -> Outcome<(Option<String>, String)> {
             let path = place.relative(file)?;
             let in_head = place.head_tree().and_then(|tree| tree::lookup(&tree, &path)).is_some();
             if !rev::is_file(place, file) && !in_head {
-                return Err(fatal(format!("Cannot lstat '{file}': No such file or directory")));
+                return Err(fatal(format!("no such path '{file}' in HEAD")));
             }
             if !in_head {
                 return Err(fatal(format!("no such path '{}' in HEAD", lossy(&path))));

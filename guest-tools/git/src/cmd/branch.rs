@@ -94,7 +94,7 @@ fn check_name(name: &str) -> Outcome<()> {
     }
     Err(fatal(format!(
         "'{name}' is not a valid branch name\nhint: See `man git check-ref-format`\n\
-         hint: Disable this message with \"git config set advice.refSyntax false\""
+         hint: Disable this message with \"git config advice.refSyntax false\""
     )))
 }
 
@@ -219,7 +219,7 @@ fn delete_one(place: &Place, name: &str, remote: bool, force: bool, quiet: bool)
     if !merged && !force {
         return Err(error(format!(
             "the branch '{name}' is not fully merged\nhint: If you are sure you want to delete it, run 'git branch -D {name}'\n\
-             hint: Disable this message with \"git config set advice.forceDeleteBranch false\""
+             hint: Disable this message with \"git config advice.forceDeleteBranch false\""
         )));
     }
     branch.delete()?;

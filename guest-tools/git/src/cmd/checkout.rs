@@ -364,7 +364,7 @@ impl Going<'_> {
         let full = format!("refs/heads/{name}");
         if !git2::Reference::is_valid_name(&full) || name.starts_with('-') {
             return Err(fatal(format!(
-                "'{name}' is not a valid branch name\nhint: See `man git check-ref-format`\nhint: Disable this message with \"git config set advice.refSyntax false\""
+                "'{name}' is not a valid branch name\nhint: See `man git check-ref-format`\nhint: Disable this message with \"git config advice.refSyntax false\""
             )));
         }
         let exists = place.repo.find_reference(&full).is_ok();

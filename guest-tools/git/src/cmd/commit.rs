@@ -11,6 +11,7 @@ use crate::ident;
 use crate::out::{self, outln};
 use crate::pathspec::Pathspec;
 use crate::place::Place;
+use crate::programs;
 use crate::quote::lossy;
 use crate::refs;
 use crate::stage::{self, Stage};
@@ -185,6 +186,16 @@ impl<'a> Committing<'a> {
     }
 
     fn run(&mut self) -> Outcome {
+        let runs_hooks = !self.words.has("no-verify")
+            && !self.words.given.iter().any(|given| given.name == "verify" && given.no)
+            && !self.words.has("dry-run");
+        if runs_hooks && has_hook(self.place, "pre-commit") {
+            self.stage.write()?;
+            if !programs::hook(self.place, "pre-commit", &[])? {
+                return Err(quiet(1));
+            }
+            self.stage = Stage::open(self.place)?;
+        }
         let tree_id = match &mut self.apart {
             Some(apart) => apart.write_tree(self.place)?,
             None => self.stage.write_tree(self.place)?,
@@ -207,7 +218,10 @@ impl<'a> Committing<'a> {
         if empty && parents.len() < 2 && !self.words.has("allow-empty") {
             return self.nothing(picking);
         }
-        let message = self.message()?;
+        let mut message = self.message()?;
+        if runs_hooks {
+            message = self.checked_by_hooks(message)?;
+        }
         if message.trim().is_empty() && !self.words.has("allow-empty-message") {
             return Err(plain(1, "Aborting commit due to empty commit message."));
         }
@@ -230,10 +244,35 @@ impl<'a> Committing<'a> {
             &format!("{kind}: {}", message.lines().next().unwrap_or_default()),
         )?;
         clear_state(self.place);
+        // What it says changes nothing any more.
+        drop(programs::hook(self.place, "post-commit", &[]));
         if !self.words.has("quiet") {
             report(self.place, id, dated, parents.is_empty() && !self.amend)?;
         }
         Ok(0)
+    }
+
+    /// The message as `prepare-commit-msg` and `commit-msg` leave it.
+    fn checked_by_hooks(&self, message: String) -> Outcome<String> {
+        let hooks = ["prepare-commit-msg", "commit-msg"];
+        if !hooks.iter().any(|name| has_hook(self.place, name)) {
+            return Ok(message);
+        }
+        let file = self.place.meta("COMMIT_EDITMSG");
+        std::fs::write(&file, &message)?;
+        let root = self.place.root()?;
+        let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+        let given = ["message", "file"].iter().any(|name| self.words.value(name).is_some());
+        let mut words = vec![shown.clone()];
+        if given {
+            words.push("message".to_owned());
+        }
+        if !programs::hook(self.place, hooks[0], &words)?
+            || !programs::hook(self.place, hooks[1], &[shown])?
+        {
+            return Err(quiet(1));
+        }
+        Ok(message::tidy(&lossy(&std::fs::read(&file)?), Cleanup::Whitespace))
     }
 
     fn parents(&self) -> Outcome<Vec<Commit<'a>>> {
@@ -349,9 +388,8 @@ impl<'a> Committing<'a> {
                 .find_map(|name| std::fs::read_to_string(self.place.meta(name)).ok())
         };
         match ready {
-            Some(text) if no_edit || message::editor_agrees(self.place) => Ok(text),
-            None if message::editor_agrees(self.place) => Ok(String::new()),
-            _ => Err(message::no_editor()),
+            Some(text) if no_edit => Ok(text),
+            ready => message::edited(self.place, &ready.unwrap_or_default()),
         }
     }
 
@@ -435,6 +473,10 @@ pub(crate) fn with_trailer(text: &str, line: &str) -> String {
         return format!("{text}\n");
     }
     format!("{text}{}{line}\n", if block { "\n" } else { "\n\n" })
+}
+
+fn has_hook(place: &Place, name: &str) -> bool {
+    place.setting("core.hookspath").is_some() || place.meta("hooks").join(name).exists()
 }
 
 /// Forgets a merge or pick that was under way.

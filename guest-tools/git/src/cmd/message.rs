@@ -82,16 +82,23 @@ pub(crate) fn paragraphs<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Str
     all
 }
 
-/// Whether the configured editor only says yes: then what is there is taken as it is.
-pub(crate) fn editor_agrees(place: &Place) -> bool {
-    let editor = std::env::var("GIT_EDITOR").ok().or_else(|| place.setting("core.editor"));
-    let editor =
-        editor.or_else(|| std::env::var("VISUAL").ok()).or_else(|| std::env::var("EDITOR").ok());
-    matches!(editor.as_deref(), Some("true" | ":" | "/bin/true" | "/usr/bin/true" | "cat"))
+/// Lets the editor change a message; without one it is what git says on a dumb terminal.
+pub(crate) fn edited(place: &Place, text: &str) -> Outcome<String> {
+    let Some(editor) = crate::programs::editor(place, false) else { return Err(no_editor()) };
+    let file = place.meta("COMMIT_EDITMSG");
+    std::fs::write(&file, format!("{}\n{TEMPLATE}", tidy(text, Cleanup::Whitespace)))?;
+    if !crate::programs::edit(place, &editor, &file)? {
+        return Err(plain(1, "Please supply the message using either -m or -F option."));
+    }
+    Ok(tidy(&String::from_utf8_lossy(&std::fs::read(&file)?), Cleanup::Strip))
 }
 
+/// What an editor shows below a message.
+const TEMPLATE: &str = "# Please enter the commit message for your changes. Lines starting\n\
+# with '#' will be ignored, and an empty message aborts the commit.\n";
+
 /// There is no editor: what git says on a dumb terminal.
-pub(crate) fn no_editor() -> Fail {
+fn no_editor() -> Fail {
     plain(
         1,
         "error: Terminal is dumb, but EDITOR unset\nPlease supply the message using either -m or -F option.",

@@ -25,6 +25,7 @@ pub(crate) mod remote;
 pub(crate) mod reset;
 pub(crate) mod restore;
 pub(crate) mod rev_parse;
+pub(crate) mod scripts;
 pub(crate) mod tag;
 
 use crate::fail::Outcome;
@@ -39,6 +40,7 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("stage", add::run),
     ("am", mail::am),
     ("archive", archive::run),
+    ("bisect", crate::merge::bisect::run),
     ("blame", blame::run),
     ("annotate", blame::run),
     ("branch", branch::run),
@@ -47,9 +49,11 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("check-ignore", plumbing::check_ignore),
     ("check-mailmap", mail::check_mailmap),
     ("checkout", checkout::checkout),
+    ("cherry", scripts::cherry),
     ("cherry-pick", crate::merge::pick::cherry_pick),
     ("clean", clean::run),
     ("commit", commit::run),
+    ("commit-tree", scripts::commit_tree),
     ("count-objects", plumbing::count_objects),
     ("describe", describe::describe),
     ("for-each-ref", plumbing::for_each_ref),
@@ -59,11 +63,14 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("format-patch", mail::format_patch),
     ("grep", grep::run),
     ("ls-files", ls_files::run),
+    ("ls-remote", scripts::ls_remote),
     ("ls-tree", plumbing::ls_tree),
     ("merge", crate::merge::command::run),
     ("merge-base", plumbing::merge_base),
     ("mv", files::mv),
     ("name-rev", name_rev::run),
+    ("read-tree", scripts::read_tree),
+    ("rebase", crate::merge::rebase::run),
     ("remote", remote::remote),
     ("reset", reset::run),
     ("restore", restore::run),
@@ -76,6 +83,8 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("switch", checkout::switch_command),
     ("symbolic-ref", plumbing::symbolic_ref),
     ("tag", tag::run),
+    ("update-index", scripts::update_index),
+    ("var", scripts::var),
     ("update-ref", plumbing::update_ref),
     ("write-tree", plumbing::write_tree),
     ("status", crate::status::run),
@@ -106,15 +115,15 @@ const ABSENT: &[(&str, &str)] = &[
     ("fetch", "the sandbox has no network"),
     ("pull", "the sandbox has no network; use `git merge` with a local branch"),
     ("push", "the sandbox has no network"),
-    ("ls-remote", "the sandbox has no network"),
     ("send-email", "the sandbox has no network"),
     ("submodule", "submodules cannot be fetched here"),
     ("worktree", "clone the repository with `cp -r` instead"),
-    ("rebase", "use `git cherry-pick` or `git merge`"),
-    ("bisect", "check commits out one by one with `git checkout`"),
     ("filter-branch", "history cannot be rewritten here"),
     ("gc", ""),
     ("maintenance", ""),
+    ("prune", ""),
+    ("repack", ""),
+    ("update-server-info", ""),
 ];
 
 /// Runs a command; `None` if there is none of that name.

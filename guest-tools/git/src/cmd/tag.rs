@@ -145,7 +145,7 @@ fn create(place: &Place, words: &Words) -> Outcome {
     let text = match (given, words.value("file")) {
         (Some(text), _) => Some(text),
         (None, Some(file)) => Some(message::read(file)?),
-        (None, None) if words.has("annotate") => return Err(message::no_editor()),
+        (None, None) if words.has("annotate") => Some(message::edited(place, "")?),
         (None, None) => None,
     };
     let id = match text {

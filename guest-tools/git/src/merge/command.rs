@@ -190,7 +190,7 @@ impl<'a> Merging<'a> {
                 128,
                 "hint: Diverging branches can't be fast-forwarded, you need to either:\nhint:\nhint: \tgit merge --no-ff\nhint:\n\
                  hint: or:\nhint:\nhint: \tgit rebase\nhint:\n\
-                 hint: Disable this message with \"git config set advice.diverging false\"\n\
+                 hint: Disable this message with \"git config advice.diverging false\"\n\
                  fatal: Not possible to fast-forward, aborting.",
             ));
         }

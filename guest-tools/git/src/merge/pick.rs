@@ -375,7 +375,7 @@ fn conflict(
          hint: You can instead skip this commit with \"git {name} --skip\".\n\
          hint: To abort and get back to the state before \"git {name}\",\n\
          hint: run \"git {name} --abort\".\n\
-         hint: Disable this message with \"git config set advice.mergeConflict false\""
+         hint: Disable this message with \"git config advice.mergeConflict false\""
     ));
     Ok(1)
 }

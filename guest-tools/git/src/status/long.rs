@@ -3,7 +3,10 @@
 use super::branch::{detached, tracking_text};
 use super::{Change, Report, Untracked};
 use crate::diff::{Formats, Pair, collect};
+use crate::merge::rebase;
+use crate::merge::todo::{Line, Todo};
 use crate::out::{self, out, outln};
+use crate::place::Place;
 use crate::quote;
 
 const LABELS: [(char, &str); 6] = [
@@ -71,6 +74,11 @@ pub(super) fn print(report: &Report<'_>) {
 
 fn head(report: &Report<'_>) {
     let place = report.place;
+    if rebasing(place).is_some() {
+        let onto = short(place, "onto");
+        outln!("interactive rebase in progress; onto {onto}");
+        return;
+    }
     match place.branch() {
         Some(branch) => {
             outln!("On branch {branch}");
@@ -106,6 +114,17 @@ fn state(report: &Report<'_>) {
         );
         return;
     }
+    if let Some(todo) = rebasing(place) {
+        rebase_state(report, &todo, conflict);
+        return;
+    }
+    if let Ok(start) = std::fs::read_to_string(place.meta("BISECT_START")) {
+        outln!(
+            "You are currently bisecting, started from branch '{}'.\n  (use \"git bisect reset\" to get back to the original branch)\n",
+            start.trim()
+        );
+        return;
+    }
     for (file, doing, command, noun) in [
         ("CHERRY_PICK_HEAD", "cherry-picking", "cherry-pick", "cherry-pick"),
         ("REVERT_HEAD", "reverting", "revert", "revert"),
@@ -121,6 +140,66 @@ fn state(report: &Report<'_>) {
              (use \"git {command} --abort\" to cancel the {noun} operation)\n"
         );
         return;
+    }
+}
+
+/// The list of a rebase that is under way.
+fn rebasing(place: &Place) -> Option<Todo> {
+    place.meta(rebase::FOLDER).join("interactive").exists().then(|| Todo::read(place).ok())?
+}
+
+fn short(place: &Place, name: &str) -> String {
+    let id = rebase::kept(place, name).and_then(|text| git2::Oid::from_str(&text).ok());
+    id.map_or_else(String::new, |id| place.short(id))
+}
+
+fn rebase_state(report: &Report<'_>, todo: &Todo, conflict: bool) {
+    const N_SHOWN: usize = 2;
+    let place = report.place;
+    let line = |line: &Line| outln!("   {}", line.text(|id| place.short(id)));
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let (done, rest) = (todo.done(), todo.rest());
+    if done.is_empty() {
+        outln!("No commands done.");
+    } else {
+        let n = done.len();
+        outln!("Last command{0} done ({n} command{0} done):", plural(n));
+        done[n.saturating_sub(N_SHOWN)..].iter().for_each(line);
+        if n > N_SHOWN {
+            outln!("  (see more in file .git/rebase-merge/done)");
+        }
+    }
+    if rest.is_empty() {
+        outln!("No commands remaining.");
+    } else {
+        let n = rest.len();
+        outln!("Next command{0} to do ({n} remaining command{0}):", plural(n));
+        rest[..n.min(N_SHOWN)].iter().for_each(line);
+        outln!("  (use \"git rebase --edit-todo\" to view and edit)");
+    }
+    let branch = rebase::kept(place, "head-name").unwrap_or_default();
+    let what = match branch.strip_prefix("refs/heads/") {
+        Some(branch) => format!(" branch '{branch}' on '{}'", short(place, "onto")),
+        None => String::new(),
+    };
+    let staged = report.changes.values().any(|change| change.staged.is_some());
+    let resolves = place.meta("MERGE_MSG").exists() && rebase::kept(place, "amend").is_none();
+    if conflict {
+        outln!(
+            "You are currently rebasing{what}.\n  (fix conflicts and then run \"git rebase --continue\")\n  \
+             (use \"git rebase --skip\" to skip this patch)\n  \
+             (use \"git rebase --abort\" to check out the original branch)\n"
+        );
+    } else if resolves && (staged || rebase::kept(place, "stopped-sha").is_some()) {
+        outln!(
+            "You are currently rebasing{what}.\n  (all conflicts fixed: run \"git rebase --continue\")\n"
+        );
+    } else {
+        outln!(
+            "You are currently editing a commit while rebasing{what}.\n  \
+             (use \"git commit --amend\" to amend the current commit)\n  \
+             (use \"git rebase --continue\" once you are satisfied with your changes)\n"
+        );
     }
 }
 
