@@ -35,6 +35,11 @@ fn what_is_wrong_is_said_as_by_bash() {
 }
 
 #[test]
+fn ed_edits_as_gnu_ed() {
+    compare("ed.toml");
+}
+
+#[test]
 fn commands_as_agents_type_them_do_what_they_do_natively() {
     compare("agents.toml");
 }

@@ -16,7 +16,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("dnf", "nothing can be installed in a sandbox"),
     ("docker", "a sandbox has no containers"),
     ("dpkg", "nothing can be installed in a sandbox"),
-    ("ed", "use `sed -i` or `cat > FILE <<'EOF'`"),
     ("emacs", "there is no terminal; use `sed -i` or `cat > FILE <<'EOF'`"),
     ("g++", "there is no C compiler here"),
     ("gcc", "there is no C compiler here"),

@@ -7,6 +7,7 @@ pub(crate) mod dd;
 pub(crate) mod df;
 pub(crate) mod diff;
 pub(crate) mod du;
+pub(crate) mod ed;
 pub(crate) mod edit;
 pub(crate) mod env;
 pub(crate) mod file;

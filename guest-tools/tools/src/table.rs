@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::base_name;
 use crate::own::{
-    self, awk, bc, compress, dd, df, diff, du, edit, env, file, hexdump, iconv, install, kill,
+    self, awk, bc, compress, dd, df, diff, du, ed, edit, env, file, hexdump, iconv, install, kill,
     make, mode, nothing, patch, sdiff, sed, stat, system, tail, tar, text, timeout, tree, which,
     xargs, zip,
 };
@@ -67,6 +67,7 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("dirname", uu!(uu_dirname)),
     ("du", own!(du::run)),
     ("echo", uu!(uu_echo)),
+    ("ed", own!(ed::run)),
     ("egrep", |a| grep(a, "-E")),
     ("env", own!(env::run)),
     ("expand", uu!(uu_expand)),
@@ -148,13 +149,13 @@ pub(crate) static TABLE: &[(&str, Tool)] = &[
     ("strings", own!(text::strings)),
     ("sum", uu!(uu_sum)),
     ("sync", own!(nothing)),
-    ("tac", uu!(uu_tac)),
+    ("tac", tac),
     ("tail", |a| tail::main(a, uu!(uu_tail))),
     ("tar", own!(tar::run)),
     ("tee", uu!(uu_tee)),
     ("test", uu!(uu_test)),
     ("timeout", own!(timeout::run)),
-    ("touch", uu!(uu_touch)),
+    ("touch", touch),
     ("tr", uu!(uu_tr)),
     ("tree", own!(tree::run)),
     ("true", uu!(uu_true)),
@@ -203,6 +204,46 @@ fn grep(mut args: Args, flavor: &str) -> i32 {
     localize(&args);
     args.insert(1, flavor.into());
     uu_grep::uumain(args.into_iter())
+}
+
+/// A separator that begins with dashes is no option.
+fn tac(args: Args) -> i32 {
+    localize(&args);
+    let mut joined: Args = vec![];
+    let mut rest = args.into_iter();
+    while let Some(arg) = rest.next() {
+        match arg.to_str() {
+            Some("-s" | "--separator") => {
+                let mut option = OsString::from("--separator=");
+                option.push(rest.next().unwrap_or_default());
+                joined.push(option);
+            }
+            _ => joined.push(arg),
+        }
+    }
+    uu_tac::uumain(joined.into_iter())
+}
+
+/// `-` is standard output, whose time nobody can see.
+fn touch(mut args: Args) -> i32 {
+    localize(&args);
+    let is_operand = |at: usize, args: &Args| {
+        let takes = |before: &OsString| before == "-d" || before == "-t" || before == "-r";
+        at > 0 && args[at] == "-" && !takes(&args[at - 1])
+    };
+    let n_before = args.len();
+    let mut at = args.len();
+    while at > 0 {
+        at -= 1;
+        if is_operand(at, &args) {
+            args.remove(at);
+        }
+    }
+    let has_files = args.iter().skip(1).any(|arg| !arg.to_string_lossy().starts_with('-'));
+    if n_before > args.len() && !has_files {
+        return 0;
+    }
+    uu_touch::uumain(args.into_iter())
 }
 
 fn find(args: Args) -> i32 {
