@@ -139,7 +139,7 @@ impl Wanted {
         let Self { family, place, owner, mode } = self;
         let locks = &process.job.kernel.locks;
         let Some(mode) = mode else {
-            locks.unset(family, place, owner, start, end);
+            locks.unset(family, place, owner, start, end)?;
             return Ok(Ok(()));
         };
         match locks.set(family, place, Lock { owner, mode, start, end })? {
@@ -167,6 +167,7 @@ pub(super) fn forget(process: &Process, description: &Description) {
     if process.has_locked {
         let owner = Owner::Process(process.pid());
         let locks = &process.job.kernel.locks;
-        locks.unset(Family::Ranges, place(description), owner, 0, u64::MAX);
+        let whole = locks.unset(Family::Ranges, place(description), owner, 0, u64::MAX);
+        debug_assert!(whole.is_ok(), "nothing is left of what is given up as a whole");
     }
 }
