@@ -140,6 +140,7 @@ CASES = [
     (["-c", "f = open('kept', 'w'); f.write('1')"], None),
     (["-c", "f = open('kept', 'w'); f.write('1')\ndef g(): pass"], None),
     (["-c", "class C: pass\nC.me = C; C.file = open('kept', 'w'); C.file.write('1')"], None),
+    (["-c", "print(eval('(' * 200 + '1' + ')' * 200)); exec('(' * 201)"], None),
     (["-c", "d = {'file': open('kept', 'wb')}; d['file'].write(b'1'); d['d'] = d; del d"], None),
     (["-c", "print(__name__, sorted(globals()))"], None),
     (["-c", "async def f(): pass\nf()"], None),
