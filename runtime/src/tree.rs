@@ -16,12 +16,13 @@
 
 mod content;
 mod diff;
+mod export;
 mod ignore;
+mod import;
 mod inode;
 mod path_api;
 mod spill;
 mod table;
-mod transfer;
 
 pub(crate) use self::{
     content::{Content, MEMORY_BYTES, Run},
@@ -29,10 +30,11 @@ pub(crate) use self::{
 };
 pub use self::{
     diff::{Change, ChangeKind},
+    export::ExportError,
+    import::{ImportError, ImportOptions},
     path_api::{EntryKind, TreeEntry, TreeError},
-    transfer::{ExportError, ImportError, ImportOptions},
 };
-pub(crate) use self::{path_api::join, transfer::read_options};
+pub(crate) use self::{import::read_options, path_api::join};
 
 use self::table::Table;
 use crate::errno::{Errno, SysResult};

@@ -2,7 +2,7 @@
 //!
 //! One thing is missing: named classes of characters, as in `[[:digit:]]`.
 
-use super::transfer::{ImportError, ImportOptions, read_options};
+use super::import::{ImportError, ImportOptions, read_options};
 use cap_std::fs::Dir;
 use ignore::{Match, gitignore::Gitignore};
 use std::{
