@@ -174,7 +174,9 @@ pub async fn run_traps<SE: ShellExtensions>(
     loop {
         let next = PENDING.lock().ok().and_then(|mut pending| {
             let is_free = |s: &Signal| !shell.call_stack().is_trap_signal_active(TrapSignal::Signal(*s));
-            let at = pending.iter().position(is_free)?;
+            // As bash: by number, whichever came first.
+            let is_first = |(_, signal): &(usize, &Signal)| **signal as i32;
+            let (at, _) = pending.iter().enumerate().filter(|(_, it)| is_free(it)).min_by_key(is_first)?;
             pending.remove(at)
         });
         let Some(signal) = next else { return Ok(None) };
