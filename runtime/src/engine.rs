@@ -10,6 +10,9 @@
 //! that somebody else could write would be an escape, so the folder's owner and mode are checked and
 //! each file carries its own hash.
 
+mod warm;
+
+use self::warm::WarmPages;
 use crate::{
     image::{Entry, SigPipe},
     process::Process,
@@ -121,6 +124,7 @@ struct Inner {
     slots: u32,
     stop: Arc<AtomicBool>,
     n_threads: Arc<AtomicU32>,
+    warm_pages: Option<WarmPages>,
 }
 
 /// A native stack for a thread that is not the first one of its process; it is given back when this is dropped.
@@ -205,7 +209,16 @@ impl Engine {
         let stop = Arc::new(AtomicBool::new(false));
         start_tick(engine.clone(), Arc::clone(&stop));
         let (slots, n_threads) = (config.slots, Arc::default());
-        Ok(Self { inner: Arc::new(Inner { engine, linker, cache, slots, stop, n_threads }) })
+        let warm_pages = WarmPages::new();
+        let inner = Inner { engine, linker, cache, slots, stop, n_threads, warm_pages };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Prepares the memory of a process that has ended for the next process of the same module.
+    pub(crate) fn keep_warm(&self, memory: &mut [u8]) {
+        if let Some(warm_pages) = &self.inner.warm_pages {
+            warm_pages.keep(memory);
+        }
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -371,7 +371,11 @@ async fn run_instance(job: &Job, program: &Program, process: Process) -> Status 
     } else {
         store.epoch_deadline_async_yield_and_update(1);
     }
-    match call_entry(&mut store, instance, entry).await {
+    let result = call_entry(&mut store, instance, entry).await;
+    if let Some(memory) = store.data().memory {
+        job.kernel.engine.keep_warm(memory.data_mut(&mut store));
+    }
+    match result {
         Ok(code) => Status::Code(u8::try_from(code & 0xff).expect("masked to 8 bits")),
         Err(error) => {
             if let Some(Ended(status)) = error.downcast_ref::<Ended>() {
