@@ -12,8 +12,9 @@
 //! # Invariants
 //!
 //! * **A request is its meaning.** [`ChatRequest`] holds what the answer depends on, and its
-//!   [`RequestDigest`] covers all of it. A [`Purpose`] says who asks; it travels in headers, for the
-//!   scripted server and for logs, and is no part of the digest.
+//!   [`RequestDigest`] covers all of it but the times that tools printed, which differ from run to run. A
+//!   [`Purpose`] says who asks; it travels in headers, for the scripted server and for logs, and is no part
+//!   of the digest.
 //! * **Arguments of a tool call stay a string**, exactly as the model wrote them. Whether they are
 //!   JSON is for the tool to find out and to tell the model.
 //! * **No key is ever printed.** Keys live in a [`Secret`]; an endpoint is shown without user name,
@@ -33,6 +34,7 @@ mod retry;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod times;
 pub mod wire;
 
 pub use cassette::CassetteError;
@@ -109,9 +111,9 @@ pub struct ChatRequest {
 }
 
 impl ChatRequest {
-    /// Returns the digest of the request's meaning.
+    /// Returns the digest of the request's meaning, of which the times that tools printed are no part.
     pub fn digest(&self) -> RequestDigest {
-        RequestDigest::of_json(&wire::encode_request(self))
+        RequestDigest::of_request(&wire::encode_request(self))
     }
 }
 

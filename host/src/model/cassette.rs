@@ -124,7 +124,15 @@ impl Cassette {
     }
 
     /// Returns the answer recorded for a request, if there is one.
-    pub(super) fn load(&self, digest: RequestDigest) -> Result<Option<Record>, CassetteError> {
+    pub(super) fn find(&self, request: &ChatRequest) -> Result<Option<Record>, CassetteError> {
+        match self.load(request.digest())? {
+            Some(record) => Ok(Some(record)),
+            // A record of a time when digests covered times.
+            None => self.load(RequestDigest::of_json(&wire::encode_request(request))),
+        }
+    }
+
+    fn load(&self, digest: RequestDigest) -> Result<Option<Record>, CassetteError> {
         let file = self.file(digest);
         match fs::read(&file) {
             Ok(bytes) => decode(digest, &bytes, &file).map(Some),
@@ -140,7 +148,7 @@ impl Cassette {
         response: &ChatResponse,
     ) -> Result<(), CassetteError> {
         let request = wire::encode_request(request);
-        let file = self.file(RequestDigest::of_json(&request));
+        let file = self.file(RequestDigest::of_request(&request));
         let record = json!({
             "format": FORMAT,
             "request": request,
@@ -205,7 +213,7 @@ fn decode(digest: RequestDigest, bytes: &[u8], file: &Path) -> Result<Record, Ca
         _ => return Err(damaged("`format` is missing or not a known number".to_owned())),
     }
     let request = record.get_mut("request").map(Value::take).unwrap_or_default();
-    if RequestDigest::of_json(&request) != digest {
+    if RequestDigest::of_request(&request) != digest && RequestDigest::of_json(&request) != digest {
         return Err(damaged("its request does not have the digest in its name".to_owned()));
     }
     let response = record.get("response").unwrap_or(&Value::Null);

@@ -4,6 +4,7 @@
 //! numbers normalized: `1.0` and `1` are one number, and so are `-0` and `0`. Two requests that mean
 //! the same have the same canonical text, whatever wrote them.
 
+use super::times::request_without_times;
 use serde_json::{Number, Value};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -18,6 +19,12 @@ impl RequestDigest {
     /// Returns the digest of `value`'s canonical JSON.
     pub fn of_json(value: &Value) -> Self {
         Self(blake3::hash(canonical_json(value).as_bytes()))
+    }
+
+    /// Returns the digest of a request in the shape of the wire. Requests whose tools printed the same but for
+    /// times are one request: a run that is repeated takes longer or shorter.
+    pub fn of_request(request: &Value) -> Self {
+        Self::of_json(&request_without_times(request))
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 /// A model that asks another one and keeps each answer in a folder, one file a request.
 ///
-/// A request whose answer is in the folder already is answered from there. So a run that asks the same
+/// A request whose answer is in the folder already is answered from there, whatever times its tools printed. So a run that asks the same
 /// twice gets, when recorded, what it gets when replayed; and a recording that was interrupted goes on
 /// without paying again. Someone who wants a second opinion of the model changes the request, for
 /// example its seed.
@@ -44,7 +44,7 @@ impl<M: ChatModel> Recorder<M> {
         let digest = request.digest();
         let turn = self.turn_of(digest);
         let guard = turn.lock().await;
-        let answer = self.answer_alone(purpose, request, digest).await;
+        let answer = self.answer_alone(purpose, request).await;
         drop(guard);
         self.forget(digest, &turn);
         answer
@@ -55,9 +55,8 @@ impl<M: ChatModel> Recorder<M> {
         &self,
         purpose: &Purpose,
         request: &ChatRequest,
-        digest: RequestDigest,
     ) -> Result<ChatResponse, ModelError> {
-        if let Some(record) = self.cassette.load(digest)? {
+        if let Some(record) = self.cassette.find(request)? {
             return Ok(record.response);
         }
         let response = self.inner.chat(purpose, request).await?;

@@ -7,6 +7,7 @@ use super::{
     CassetteError, ChatModel, ChatRequest, ChatResponse, FirstDifference, ModelError, Purpose,
     ReplayMiss, canonical_json,
     cassette::{Cassette, Record},
+    times::request_without_times,
     wire,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -35,15 +36,18 @@ impl Replayer {
     }
 
     fn answer(&self, request: &ChatRequest) -> Result<ChatResponse, ModelError> {
-        match self.cassette.load(request.digest())? {
+        match self.cassette.find(request)? {
             Some(record) => Ok(record.response),
             None => Err(self.miss(request)?),
         }
     }
 
     fn miss(&self, request: &ChatRequest) -> Result<ModelError, CassetteError> {
-        let requested = wire::encode_request(request);
-        let records = self.cassette.all()?;
+        let requested = request_without_times(&wire::encode_request(request));
+        let mut records = self.cassette.all()?;
+        for record in &mut records {
+            record.request = request_without_times(&record.request);
+        }
         let nearest = records
             .iter()
             .max_by_key(|record| (likeness(&record.request, &requested), Reverse(record.digest)));

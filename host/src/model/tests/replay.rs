@@ -3,7 +3,7 @@
 use super::{describe, purpose, request};
 use crate::model::{
     ChatModel, ChatRequest, ChatResponse, FinishReason, Message, ModelError, Purpose, Recorder,
-    Replayer, ToolCall, Usage,
+    Replayer, RequestDigest, ToolCall, Usage, wire,
 };
 use fs_err as fs;
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -72,6 +72,39 @@ async fn replay_gives_what_was_recorded() {
     for (request, response) in requests.iter().zip(&recorded) {
         assert_eq!(replay(folder.path(), request).await.unwrap(), *response);
     }
+}
+
+/// A request at whose end a tool has printed `text`.
+fn after(text: &str) -> ChatRequest {
+    let mut request = request();
+    request.messages.push(Message::tool("call_2", text));
+    request
+}
+
+#[tokio::test]
+async fn a_repeated_run_may_take_another_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorded =
+        record(folder.path(), &[after("6 failed in 0.04s"), after("6 failed in 0.07s")]).await;
+    assert_eq!(recorded[0], recorded[1]);
+    let replayed = replay(folder.path(), &after("6 failed in 0.03s")).await.unwrap();
+    assert_eq!(replayed, recorded[0]);
+    let difference = difference(after("6 failed in 0.04s"), &after("5 failed in 0.03s")).await;
+    assert_snapshot!(difference, @r#"messages[4].content: "6 failed in TIME" / "5 failed in TIME""#);
+    // What a person wrote is taken as it is.
+    record(folder.path(), &[asking("in 0.04s")]).await;
+    assert!(replay(folder.path(), &asking("in 0.03s")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_record_with_the_digest_of_its_very_text_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = after("6 failed in 0.04s");
+    let recorded = record(folder.path(), std::slice::from_ref(&request)).await;
+    let exact = RequestDigest::of_json(&wire::encode_request(&request));
+    let file = |digest: RequestDigest| folder.path().join(format!("{digest}.json"));
+    fs::rename(file(request.digest()), file(exact)).unwrap();
+    assert_eq!(replay(folder.path(), &request).await.unwrap(), recorded[0]);
 }
 
 #[tokio::test]
