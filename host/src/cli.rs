@@ -47,9 +47,12 @@ use crate::{
     printer::{Printer, Verbosity},
     units,
 };
-use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    CommandFactory as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use session::Session;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{num::IntErrorKind, path::PathBuf, process::ExitCode, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 /// Everything that was asked for was done.
@@ -89,6 +92,7 @@ struct Cli {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct GlobalArgs {
     /// Say nothing but errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
@@ -155,7 +159,7 @@ impl Status {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse().and_then(checked) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&told(error)),
     };
     let session = Session::new(printer(&cli.global), Environment::read(), cli.global.home);
     start_log(&session);
@@ -179,6 +183,23 @@ fn checked(cli: Cli) -> Result<Cli, clap::Error> {
         return Err(Cli::command().error(ErrorKind::UnknownArgument, message));
     }
     Ok(cli)
+}
+
+/// Says of a number that is none what it should be, instead of how reading it failed.
+fn told(error: clap::Error) -> clap::Error {
+    let source = std::error::Error::source(&error).and_then(|it| it.downcast_ref());
+    let wanted = match source.map(std::num::ParseIntError::kind) {
+        None => return error,
+        Some(IntErrorKind::Zero) => "it must be 1 or more",
+        Some(IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) => "the number is too large",
+        Some(_) => "write a whole number, such as `3`",
+    };
+    let mut told = clap::Error::new(ErrorKind::ValueValidation).with_cmd(&Cli::command());
+    for (kind, value) in error.context() {
+        told.insert(kind, value.clone());
+    }
+    told.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![wanted.into()]));
+    told
 }
 
 /// Prints what is wrong with the command line, or the help that was asked for.
@@ -275,8 +296,45 @@ fn finish(printer: &Printer, code: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
-    use clap::CommandFactory as _;
+    use super::{Cli, told, units};
+    use clap::{CommandFactory as _, Parser as _};
+
+    /// Returns what is said of a command line that cannot be understood.
+    fn refusal(args: &[&str]) -> String {
+        let args = ["playpen"].iter().chain(args);
+        told(Cli::try_parse_from(args).expect_err("it should be refused")).to_string()
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_told_what_it_should_be() {
+        let said = refusal(&["bench", "exec", "-n", "0"]);
+        assert!(said.starts_with("error: invalid value '0' for '--n <N>'\n"), "{said}");
+        assert!(said.contains("it must be 1 or more"), "{said}");
+        let said = refusal(&["run", "--deterministic", "abc", "--", "ls"]);
+        assert!(said.contains("write a whole number, such as `3`"), "{said}");
+        let said = refusal(&["fork", "base", "-n", "99999999999999999999999"]);
+        assert!(said.contains("the number is too large"), "{said}");
+        let said = refusal(&["run", "--wall", "x", "--", "ls"]);
+        assert!(said.contains("`x` is not a duration"), "{said}");
+    }
+
+    #[test]
+    fn help_tells_the_limits_that_hold() {
+        let limits = playpen_runtime::Limits::default();
+        let mut command = Cli::command();
+        let run = command.find_subcommand_mut("run").expect("there is `run`");
+        let told = |name: &str| {
+            let help = run.get_arguments().find(|it| it.get_id() == name)?.get_help()?.to_string();
+            Some(help.split_once("[default: ")?.1.trim_end_matches(']').to_owned())
+        };
+        let bytes = |name| units::bytes(&told(name).unwrap()).unwrap();
+        assert_eq!(units::duration(&told("wall").unwrap()).unwrap(), limits.wall);
+        assert_eq!(bytes("mem"), limits.memory_bytes);
+        assert_eq!(bytes("output_limit"), limits.output_bytes);
+        assert_eq!(bytes("disk"), limits.bytes);
+        assert_eq!(bytes("files"), limits.files);
+        assert_eq!(bytes("processes"), u64::from(limits.processes));
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

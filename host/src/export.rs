@@ -154,18 +154,14 @@ impl Made {
 /// Fails if a source is neither a run nor a data set, if a record cannot be read, or if something cannot be
 /// written.
 pub fn export(config: &ExportConfig) -> Result<Exported, ExportError> {
+    let was_there = config.output.exists();
     prepare(&config.output)?;
-    let (mut made, counts) = match config.format {
-        Format::SweBench | Format::SwtBench | Format::Commit0 => {
-            let made = instances::make(config)?;
-            let counts = card::Counts {
-                n_read: made.lines.values().map(Vec::len).sum(),
-                ..card::Counts::default()
-            };
-            (made, counts)
+    let (mut made, counts) = make(config).inspect_err(|_| {
+        if !was_there {
+            // A folder in which there is something stays.
+            drop(fs_err::remove_dir(&config.output));
         }
-        _ => of_attempts(config)?,
-    };
+    })?;
     made.dropped.sort();
     for (file, lines) in &made.lines {
         write_lines(&config.output.join(file), lines)?;
@@ -179,6 +175,20 @@ pub fn export(config: &ExportConfig) -> Result<Exported, ExportError> {
     // Last: with it, the data set is whole.
     write_json(&config.output.join("report.json"), &exported)?;
     Ok(exported)
+}
+
+fn make(config: &ExportConfig) -> Result<(Made, card::Counts), ExportError> {
+    Ok(match config.format {
+        Format::SweBench | Format::SwtBench | Format::Commit0 => {
+            let made = instances::make(config)?;
+            let counts = card::Counts {
+                n_read: made.lines.values().map(Vec::len).sum(),
+                ..card::Counts::default()
+            };
+            (made, counts)
+        }
+        _ => of_attempts(config)?,
+    })
 }
 
 /// Makes a data set of attempts.

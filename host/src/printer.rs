@@ -194,6 +194,16 @@ impl Printer {
     }
 }
 
+/// Returns a text, such as a name that a guest chose, with a sign in the place of each character by which it could
+/// command the terminal, begin another line, or be read in another order.
+pub fn visible(text: &str) -> String {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 fn shows_bars(verbosity: Verbosity) -> bool {
     verbosity >= Verbosity::Normal && io::stderr().is_terminal()
 }
@@ -205,8 +215,17 @@ fn write_all(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Printer, Verbosity};
+    use super::{Printer, Verbosity, visible};
     use std::io;
+
+    #[test]
+    fn a_name_neither_commands_nor_forges() {
+        assert_eq!(visible("dir/n\u{e4}me \u{4e2d}"), "dir/n\u{e4}me \u{4e2d}");
+        assert_eq!(
+            visible("\u{1b}[2J\nadded\u{202e}gpj.exe"),
+            "\u{fffd}[2J\u{fffd}added\u{fffd}gpj.exe"
+        );
+    }
 
     #[test]
     fn a_closed_pipe_is_not_a_failure() {

@@ -179,6 +179,7 @@ impl SnapshotStore {
         prefix: &str,
         created_ms: u64,
     ) -> Result<Vec<StoredSnapshot>, StoreError> {
+        names::check(prefix)?;
         names::check(&format!("{prefix}-{}", u64::MAX))?;
         let _lock = Lock::shared(self)?;
         let packs = self.open_packs()?;

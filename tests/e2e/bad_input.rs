@@ -27,7 +27,14 @@ fn a_wrong_command_line_is_a_usage_error() {
         (&["run", "--mount", "/a/../b=c", "--", "true"], "contains `.` or `..`"),
         (&["run", "--env", "NOVALUE", "--", "true"], "not of the form NAME=VALUE"),
         (&["--quiet", "--verbose", "doctor"], "cannot be used with"),
+        (&["run", "--cwd", "sub", "--", "true"], "is not absolute"),
         (&["propose", "--num-projects", "many"], "invalid value 'many'"),
+        (&["propose", "--num-projects", "many"], "write a whole number"),
+        (&["audit", "show", "--op", "chop", "log"], "unknown operation `chop`"),
+        (
+            &["export", "run", "--format", "atif", "--output", "out", "--role", "cook"],
+            "no such role",
+        ),
         (&["rollout"], "--repo-path"),
         (&["mock-model"], "--script"),
     ];
@@ -42,11 +49,36 @@ fn a_missing_or_unreadable_folder_is_named() {
     let mount = |spec: &str| folder.playpen(["run", "--mount", spec, "--", "true"]).run();
     check(&mount("/a=missing"), 3, "`missing`");
     check(&mount("/a=file"), 3, "`file`");
+    check(&mount("/a=.:rx"), 3, "the rights are `:ro`, `:rw` and `:cow`");
     let args = ["rollout", "--repo-path", "missing", "--runtime-folder", "out", "--model", "m"];
     let program = folder.playpen(args).env("OPENAI_API_KEY", "k");
     check(&program.run(), 3, "`missing");
     let args = ["run", "--image", "missing", "--", "true"];
     check(&folder.playpen(args).run(), 3, "missing");
+}
+
+#[test]
+fn a_start_that_is_no_folder_is_refused() {
+    let folder = folder().file("sub/file", "");
+    let start = |cwd: &str| folder.playpen(["run", "--quiet", "--cwd", cwd, "--", "pwd"]).run();
+    for there in ["/workspace/sub", "/", "/usr/bin"] {
+        assert_eq!(start(there).out(), format!("{there}\n"));
+    }
+    for no_folder in ["/missing", "/workspace/sub/file", "/workspace/sub/missing"] {
+        check(&start(no_folder), 3, &format!("there is no folder `{no_folder}`"));
+    }
+}
+
+#[test]
+fn nothing_is_left_of_an_export_or_a_search_that_fails() {
+    let folder = folder().file("red/test_m.py", "def test_f():\n    assert 1 == 2\n");
+    let export = |args: &[&str]| folder.playpen(["export"]).args(args).run();
+    check(&export(&["missing", "--format", "atif", "--output", "out"]), 3, "hint: name the folder");
+    let args = ["variant", "procedural", "--repo-path", "red", "-n", "1", "--output", "out"];
+    check(&folder.playpen(args).run(), 3, "`test_m.py::test_f`: it does not pass");
+    assert!(!folder.join("out").exists());
+    let folder = folder.file("out/instances.jsonl", "");
+    check(&folder.playpen(args).run(), 3, "has a data set in it already");
 }
 
 #[test]

@@ -5,17 +5,18 @@ use super::{
     session::Session,
     table::{count, table},
 };
-use crate::audit::{
-    self, Access, Bases, Paths, PublicKey, Record, never_read, who_read, who_wrote,
+use crate::{
+    audit::{self, Access, Bases, Paths, PublicKey, Record, never_read, who_read, who_wrote},
+    printer::visible,
 };
 use anyhow::Context as _;
 use cap_std::{ambient_authority, fs::Dir};
 use clap::{Args, Subcommand};
 use playpen_runtime::{
     ImportOptions, Tree,
-    audit::{Event, MountInfo},
+    audit::{Event, MountInfo, Op},
 };
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize, de::IntoDeserializer as _};
 use std::path::{Path, PathBuf};
 
 /// Ask what a command touched: the record that `run --audit` wrote
@@ -77,8 +78,8 @@ struct Show {
     pid: Option<u32>,
 
     /// Only this operation, such as `open_read`
-    #[arg(long, value_name = "OP")]
-    op: Option<String>,
+    #[arg(long, value_name = "OP", value_parser = operation)]
+    op: Option<Op>,
 
     /// Only of paths that match
     #[arg(long, value_name = "GLOB")]
@@ -128,6 +129,12 @@ struct ReportArgs {
     patch: Option<PathBuf>,
 }
 
+/// Reads the name of an operation, as the record has it.
+fn operation(name: &str) -> Result<Op, String> {
+    let error = |error: serde::de::value::Error| error.to_string().replace("variant", "operation");
+    Op::deserialize(name.into_deserializer()).map_err(error)
+}
+
 /// Answers.
 pub(super) fn run(session: &Session, args: &AuditArgs) -> anyhow::Result<Status> {
     match &args.question {
@@ -167,7 +174,7 @@ fn show(session: &Session, args: &Show) -> anyhow::Result<Status> {
     let is_meant = |event: &&Event| {
         let touched = event.resolved.iter().chain(&event.to_resolved);
         args.pid.is_none_or(|pid| event.pid == pid)
-            && args.op.as_deref().is_none_or(|op| event.op.name() == op)
+            && args.op.is_none_or(|op| event.op == op)
             && paths.as_ref().is_none_or(|paths| touched.clone().any(|path| paths.has(path)))
     };
     let mut n = 0_u64;
@@ -225,11 +232,6 @@ fn line(event: &Event) -> String {
         parts.push(format!("x{count}"));
     }
     visible(&parts.join(" "))
-}
-
-/// Takes the characters out by which a path could command the terminal.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]

@@ -1,7 +1,10 @@
 //! `playpen export`: records of runs as data sets.
 
 use super::{Status, session::Session, table::table};
-use crate::export::{self, ExportConfig, Exported, Format};
+use crate::{
+    agent::AgentRole,
+    export::{self, ExportConfig, Exported, Format},
+};
 use clap::ValueEnum;
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -27,7 +30,7 @@ pub(super) struct ExportArgs {
     output: PathBuf,
 
     /// Role whose attempts are wanted, such as `solver`; may be repeated [default: all]
-    #[arg(long = "role", value_name = "ROLE")]
+    #[arg(long = "role", value_name = "ROLE", value_parser = role)]
     roles: Vec<String>,
 }
 
@@ -61,6 +64,15 @@ impl From<FormatArg> for Format {
             FormatArg::Commit0 => Format::Commit0,
         }
     }
+}
+
+/// Reads the name of a role, as records have it.
+fn role(name: &str) -> Result<String, String> {
+    let names = AgentRole::ALL.map(AgentRole::name);
+    if names.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("there is no such role; there are {}", names.join(", ")))
 }
 
 /// Writes the data set and says what is in it.

@@ -4,21 +4,23 @@
 //! whole chain, and is printed after the causes.
 
 use crate::{
+    attempt::ReplayError,
     audit::{KeyError, LogError},
     config::ConfigError,
     demo::DemoError,
     export::ExportError,
+    mock_model::ScriptError,
     model::{CassetteError, ClientError, ModelError},
     policy::PolicyError,
     prompt::PromptError,
     propose::ProposeError,
     record::RecordError,
-    rollout::RolloutError,
+    rollout::{ProjectError, RolloutError},
     variant::VariantError,
 };
 use playpen_image::{BuildError, SpecError};
 use playpen_runtime::{EngineError, ImageError, ImportError, store::StoreError};
-use std::error::Error as StdError;
+use std::{error::Error as StdError, io};
 use thiserror::Error;
 
 /// A message of the command line with advice.
@@ -27,12 +29,18 @@ use thiserror::Error;
 pub(super) struct Advice {
     message: String,
     hint: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Advice {
     /// Returns an error of its own.
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+        Self { message: message.into(), hint: hint.into(), source: None }
+    }
+
+    /// Returns the error with what caused it.
+    pub(super) fn because(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        Self { source: Some(Box::new(source)), ..self }
     }
 }
 
@@ -108,6 +116,24 @@ fn runtime_hint(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = error.downcast_ref::<StoreError>() {
         return error.hint();
+    }
+    if let Some(ImageError::Read { source, .. }) = error.downcast_ref()
+        && source.kind() == io::ErrorKind::NotFound
+    {
+        return Some(
+            "`playpen image list` shows the images that there are; `playpen image build` makes one",
+        );
+    }
+    if let Some(ScriptError::Read { .. } | ScriptError::Invalid { .. }) = error.downcast_ref() {
+        return Some("`host/src/mock_model/FORMAT.md` says how a script is written");
+    }
+    if error.is::<ProjectError>() {
+        return Some("`playpen propose` makes the folder of a project");
+    }
+    if let Some(ReplayError::Image { .. }) = error.downcast_ref() {
+        return Some(
+            "`PLAYPEN_IMAGE` names the folder of an image, where the one of then is still there",
+        );
     }
     if error.is::<ImageError>() {
         return Some("`playpen image build` makes the image again where it is damaged");

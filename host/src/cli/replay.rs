@@ -2,6 +2,7 @@
 
 use super::{
     Status,
+    hint::Advice,
     run::replay_events,
     session::Session,
     table::{duration, table},
@@ -70,7 +71,13 @@ pub(super) async fn run(session: &Session, args: &ReplayArgs) -> anyhow::Result<
 async fn replay_attempts(session: &Session, args: &ReplayArgs) -> anyhow::Result<Status> {
     let started = Instant::now();
     let attempts = find_attempts(&args.record)?;
-    ensure!(!attempts.is_empty(), "there is no `attempt.json` below `{}`", args.record.display());
+    ensure!(
+        !attempts.is_empty(),
+        Advice::new(
+            format!("there is no `attempt.json` below `{}`", args.record.display()),
+            "name the folder that `playpen rollout` or `playpen variant` told, or one attempt in it",
+        )
+    );
     let (engine, image) = session.image(None).await?;
     let ctx = Arc::new(Context::without_model(engine, image));
     let bar = session.printer.bar(attempts.len() as u64, "replaying");

@@ -17,6 +17,9 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
+/// Where help lists the variants that a run may be followed by.
+const AFTERWARDS: &str = "Variants";
+
 /// Let agents work on the tasks of a project, and keep what is verified
 ///
 /// For each task one agent writes tests, which must fail for the right reason, and another
@@ -61,22 +64,22 @@ pub(super) struct RolloutArgs {
     max_mutants: usize,
 
     /// Afterwards, put bugs into the finished code and have them repaired from a report
-    #[arg(long)]
+    #[arg(long, help_heading = AFTERWARDS)]
     swe: bool,
 
     /// Afterwards, put bugs into the finished code and have tests written that show them
-    #[arg(long)]
+    #[arg(long, help_heading = AFTERWARDS)]
     swt: bool,
 
     /// Afterwards, have the library written again from stubs
-    #[arg(long)]
+    #[arg(long, help_heading = AFTERWARDS)]
     commit0: bool,
 
     /// Attempts at the library
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "commit0")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "commit0", help_heading = AFTERWARDS)]
     num_iterations: u32,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = AFTERWARDS)]
     variants: VariantLimits,
 
     #[command(flatten)]

@@ -9,16 +9,16 @@ mod report;
 mod snapshots;
 mod stdin;
 
-use super::{EXIT_LIMIT, Status, session::Session, units};
+use super::{EXIT_LIMIT, Status, hint::Advice, session::Session, units};
 use crate::printer::Printer;
 use anyhow::Context as _;
 use changes::Changes;
 use mounts::{Copied, MountSpec};
-pub(super) use mounts::{guest_path, import as import_folder};
+pub(super) use mounts::{guest_path, import as import_folder, open_folder};
 use plan::Plan;
 pub(super) use plan::sandbox_for;
 use playpen_runtime::{
-    Errno, Exit, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, Stream,
+    Errno, Exit, Explanation, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, Stream,
     store::SnapshotStore,
 };
 use recording::{Recording, RecordingArgs};
@@ -81,30 +81,30 @@ pub(super) struct RunArgs {
     variables: Vec<(String, String)>,
 
     /// Folder of the sandbox to start in [default: the first mount]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = mounts::guest_folder)]
     cwd: Option<String>,
 
-    /// End the command after this time
+    /// End the command after this time [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     wall: Option<Duration>,
 
-    /// Memory of all its processes together
+    /// Memory of all its processes together [default: 1G]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     mem: Option<u64>,
 
-    /// End the command when it has written this much to stdout and stderr
+    /// End the command when it has written this much to stdout and stderr [default: 16M]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     output_limit: Option<u64>,
 
-    /// Bytes that files in copy-on-write mounts and `/tmp` may hold
+    /// Bytes that files in copy-on-write mounts and `/tmp` may hold [default: 1G]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     disk: Option<u64>,
 
-    /// Files and folders that may exist there
+    /// Files and folders that may exist there [default: 200000]
     #[arg(long, value_name = "N")]
     files: Option<u64>,
 
-    /// Processes that may live at once
+    /// Processes that may live at once [default: 256]
     #[arg(long, value_name = "N")]
     processes: Option<u32>,
 
@@ -244,12 +244,30 @@ async fn run_recorded(
     if let Some(origin) = &plan.origin {
         origin.restore(session, &sandbox, image.digest());
     }
+    if args.cwd.is_some() {
+        check_start(&sandbox, &plan)?;
+    }
     let outcome = execute(session, &sandbox, args, stdin, shows).await;
     if let Some(recording) = recording {
         recording.finish(&sandbox, &plan.copied, outcome.as_ref().ok().and_then(Option::as_ref))?;
     }
     let image = image.digest().to_owned();
     Ok(Ran { plan, image, sandbox, outcome })
+}
+
+/// Checks that the folder to start in is there: what starts in none starts at the root.
+fn check_start(sandbox: &Sandbox, plan: &Plan) -> anyhow::Result<()> {
+    // With the slash at the end, a file is none.
+    let found = sandbox.explain(&format!("{}/", plan.cwd));
+    if matches!(found, Ok(Explanation { errno: None, .. })) {
+        return Ok(());
+    }
+    let mounts: Vec<String> = plan.points().iter().map(|point| format!("`{point}`")).collect();
+    Err(Advice::new(
+        format!("there is no folder `{}` in the sandbox to start in", plan.cwd),
+        format!("mounted are {}; `--mount GUEST=HOST` adds more", mounts.join(", ")),
+    )
+    .into())
 }
 
 /// Ends as a shell does where a program is not there (127) or cannot be run (126).
@@ -259,7 +277,9 @@ fn not_started(session: &Session, error: anyhow::Error) -> anyhow::Result<Status
         Some(RunError::Start { .. }) => EXIT_NOT_EXECUTABLE,
         _ => return Err(error),
     };
-    session.printer.error(&error, &[]);
+    let hint =
+        "`playpen image show` lists the programs; a file is named by its path in the sandbox";
+    session.printer.error(&error, &[hint.to_owned()]);
     Ok(Status::Guest(code))
 }
 

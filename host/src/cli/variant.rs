@@ -12,6 +12,7 @@ use crate::{
     project::TaskNumber,
     rollout::RolloutConfig,
     variant::{
+        VariantError,
         commit0::Commit0,
         declared::Declared,
         desk::VariantConfig,
@@ -26,7 +27,10 @@ use crate::{
     },
 };
 use clap::Subcommand;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Make tasks from finished code
 #[derive(Debug, clap::Args)]
@@ -133,11 +137,11 @@ struct RunArgs {
 /// How far work on variants may go.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct VariantLimits {
-    /// Task that is worked on; may be repeated [default: all that are solved]
+    /// Solved task of which variants are made; may be repeated [default: all that are solved]
     #[arg(long = "task", value_name = "NUMBER")]
     tasks: Vec<TaskNumber>,
 
-    /// Bugs that are tried for one task
+    /// Bugs that are tried for one task, where bugs are put in
     #[arg(long, value_name = "N", default_value_t = 3)]
     max_bugs: u32,
 
@@ -315,9 +319,23 @@ fn print_variant(session: &Session, report: &VariantReport, source: &Source) {
 }
 
 async fn make(session: &Session, args: &ProceduralArgs) -> anyhow::Result<Status> {
+    let was_there = args.output.as_deref().is_none_or(Path::exists);
+    args.output.as_deref().map_or(Ok(()), instance::prepare)?;
+    let made = make_bugs(session, args).await;
+    if let (Err(_), false, Some(output)) = (&made, was_there, &args.output) {
+        // A folder in which there is something stays.
+        drop(fs_err::remove_dir(output));
+    }
+    made
+}
+
+async fn make_bugs(session: &Session, args: &ProceduralArgs) -> anyhow::Result<Status> {
     let scratch = tempfile::tempdir()?;
     let mut folder = PathBuf::from(&args.repo_path);
-    if !folder.exists() && !args.repo_path.contains('/') {
+    if !folder.exists() {
+        if args.repo_path.contains('/') {
+            return Err(VariantError::NoProject { path: folder }.into());
+        }
         folder = packages::source(&args.repo_path, scratch.path()).await?;
     }
     let mut needed = args.packages.clone();

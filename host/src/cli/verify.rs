@@ -2,6 +2,7 @@
 
 use super::{
     Status,
+    hint::Advice,
     session::Session,
     table::{duration, table},
 };
@@ -92,7 +93,14 @@ pub(super) async fn run(session: &Session, args: &VerifyArgs) -> anyhow::Result<
 
 /// Reads the verifications below the folder.
 fn load(args: &VerifyArgs) -> anyhow::Result<Vec<(PathBuf, StoredVerification)>> {
-    ensure!(args.run.is_dir(), "there is no folder `{}`", args.run.display());
+    let advice = |what: &str| {
+        let message = format!("{what} `{}`", args.run.display());
+        Advice::new(
+            message,
+            "name the folder that `playpen rollout` or `playpen variant` told, or one attempt in it",
+        )
+    };
+    ensure!(args.run.is_dir(), advice("there is no folder"));
     let mut stored = vec![];
     for path in find_verifications(&args.run)? {
         let verification = read_verification(&path)?;
@@ -100,7 +108,7 @@ fn load(args: &VerifyArgs) -> anyhow::Result<Vec<(PathBuf, StoredVerification)>>
             stored.push((path, verification));
         }
     }
-    ensure!(!stored.is_empty(), "there is no verification below `{}`", args.run.display());
+    ensure!(!stored.is_empty(), advice("there is no verification below"));
     Ok(stored)
 }
 

@@ -125,6 +125,9 @@ pub(super) fn read(sources: &[PathBuf]) -> Result<(Vec<Attempt>, Vec<Dropped>), 
 
 /// Returns the folders of runs at or below `folder`.
 fn runs_below(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    if !folder.is_dir() {
+        return Err(ExportError::NoSource { path: folder.to_owned() });
+    }
     let mut runs = vec![];
     for entry in WalkDir::new(folder).max_depth(3).sort_by_file_name() {
         let entry = entry.map_err(|error| walk_error(folder, error))?;

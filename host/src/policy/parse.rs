@@ -289,7 +289,7 @@ fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> PolicyError {
     let nearest = names
         .filter(|name| !name.is_empty())
         .max_by(|a, b| near(a).total_cmp(&near(b)))
-        .filter(|name| near(name) > 0.6);
+        .filter(|name| near(name) > 0.7);
     PolicyError::UnknownKey { path, line, key, nearest }
 }
 

@@ -94,6 +94,10 @@ impl Baseline {
             baseline.compare(&files, &lines);
         }
         let candidates = baseline.ids.clone();
+        if candidates.is_empty() && !baseline.left_out.is_empty() {
+            let said = baseline.why_left_out();
+            return Err(VariantError::NoTests { repo: repository.name.clone(), said });
+        }
         let mut said = String::new();
         let mut longest = Duration::ZERO;
         for order in orders {
@@ -108,6 +112,14 @@ impl Baseline {
             return Err(VariantError::NoTests { repo: repository.name.clone(), said });
         }
         Ok(baseline)
+    }
+
+    /// Says why tests are left out, with one of them.
+    fn why_left_out(&self) -> String {
+        let (n, first) = (self.left_out.len(), self.left_out.first_key_value());
+        first.map_or_else(String::new, |(id, why)| {
+            format!("of {n} left out, the first is `{id}`: {why}")
+        })
     }
 
     fn of_trace(

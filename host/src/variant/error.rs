@@ -63,6 +63,18 @@ pub enum VariantError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder has no data set in it.
+    #[error("there is no data set in `{}`", path.display())]
+    NoDataSet {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is neither a folder nor, by its form, a requirement of that name.
+    #[error("there is no folder `{}`", path.display())]
+    NoProject {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The project has no tests that pass.
     #[error("`{repo}` has no tests that pass: {said}")]
     NoTests {
@@ -166,11 +178,24 @@ impl VariantError {
             ),
             Self::Exists { .. } => Some("give another folder with `--output`".to_owned()),
             Self::Pip { .. } => Some(
-                "only pure-Python packages with wheels can be used; a folder of your own with packages goes \
-                 to `--packages`"
+                "it is no folder here, so pip was asked; only pure-Python packages with wheels can be used, and a \
+                 folder of your own with packages goes to `--packages`"
                     .to_owned(),
             ),
-            Self::NothingSolved { .. } => Some(
+            Self::NoProject { .. } => Some(
+                "`--repo-path` takes the folder of a project, or a requirement such as `tinydb==4.9.0`".to_owned(),
+            ),
+            Self::Folder { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Some("a file has that name: give another folder with `--output`".to_owned())
+            }
+            Self::Import { .. } | Self::NoDataSet { .. } => {
+                Some("name a folder that `playpen variant procedural --output DIR` wrote".to_owned())
+            }
+            Self::Description { .. } => Some(
+                "`name`, `takes`, `role` and `template` are needed; `playpen variant declared --help` says more"
+                    .to_owned(),
+            ),
+            Self::NothingSolved { .. } | Self::Project(_) => Some(
                 "`--runtime-folder` names the folder of one run, as `playpen rollout` tells it".to_owned(),
             ),
             Self::Record(error) => error.hint(),

@@ -144,6 +144,20 @@ struct Base {
     commit: String,
 }
 
+/// Makes the folder for a data set; to be called before the work whose result it is for.
+///
+/// # Errors
+///
+/// Fails if there is a data set in it already, or if it cannot be made.
+pub fn prepare(output: &Path) -> Result<(), VariantError> {
+    fs_err::create_dir_all(output)
+        .map_err(|source| VariantError::Folder { path: output.to_owned(), source })?;
+    if output.join("instances.jsonl").exists() {
+        return Err(VariantError::Exists { path: output.to_owned() });
+    }
+    Ok(())
+}
+
 /// Writes the data set of `made` to `output`.
 ///
 /// # Errors
@@ -155,11 +169,7 @@ pub async fn write(
     made: &Procedural,
     output: &Path,
 ) -> Result<Vec<Instance>, VariantError> {
-    let folder = |source| VariantError::Folder { path: output.to_owned(), source };
-    fs_err::create_dir_all(output).map_err(folder)?;
-    if output.join("instances.jsonl").exists() {
-        return Err(VariantError::Exists { path: output.to_owned() });
-    }
+    prepare(output)?;
     let (mut posed, mut metadata) = (vec![], String::new());
     for bug in &made.bugs {
         let id = format!("playpen__{}-{}", repository.name, bug.digest());

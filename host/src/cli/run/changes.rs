@@ -1,7 +1,10 @@
 //! What a command changed in a copied folder: shown as a unified diff, and written back on request.
 
 use super::mounts::Copied;
-use crate::{cli::hint::Advice, printer::Printer};
+use crate::{
+    cli::hint::Advice,
+    printer::{Printer, visible},
+};
 use anyhow::Context as _;
 use bytes::Bytes;
 use cap_std::fs::Dir;
@@ -126,9 +129,9 @@ impl<'a> Changes<'a> {
     }
 
     fn diff(&self, change: &Change) -> String {
-        let path = &change.path;
-        let before = self.copied.base.read(path).ok();
-        let after = self.after.read(path).ok();
+        let before = self.copied.base.read(&change.path).ok();
+        let after = self.after.read(&change.path).ok();
+        let path = &visible(&change.path);
         match (text(before.as_ref()), text(after.as_ref())) {
             (Some(old), Some(new)) if before.is_some() || after.is_some() => {
                 unified(path, before.is_some(), after.is_some(), old, new)

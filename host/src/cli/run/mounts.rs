@@ -1,5 +1,6 @@
 //! `--mount GUEST=HOST[:MODE]`: which folders of the host a command sees, and how.
 
+use crate::cli::hint::Advice;
 use anyhow::Context as _;
 use cap_std::{ambient_authority, fs::Dir};
 use playpen_runtime::{Access, ImportOptions, Mount, Tree};
@@ -58,6 +59,14 @@ impl FromStr for MountSpec {
     }
 }
 
+/// Returns an absolute guest path to start in, which may be the root.
+pub(super) fn guest_folder(path: &str) -> Result<String, String> {
+    if path.trim_matches('/').is_empty() && !path.is_empty() {
+        return Ok("/".to_owned());
+    }
+    guest_path(path)
+}
+
 /// Returns a guest path that is absolute, has no `.` or `..` and does not end with a slash.
 pub(in crate::cli) fn guest_path(path: &str) -> Result<String, String> {
     let Some(relative) = path.strip_prefix('/') else {
@@ -101,8 +110,7 @@ pub(super) fn open(
     skip_names: &[String],
     log: Option<&Path>,
 ) -> anyhow::Result<(Mount, Option<Copied>)> {
-    let dir = Dir::open_ambient_dir(&spec.host, ambient_authority())
-        .with_context(|| format!("failed to open folder `{}`", spec.host.display()))?;
+    let dir = open_folder(&spec.host)?;
     Ok(match spec.mode {
         Mode::ReadOnly => (Mount::host(&spec.guest, dir, Access::ReadOnly), None),
         Mode::ReadWrite => (Mount::host(&spec.guest, dir, Access::ReadWrite), None),
@@ -114,6 +122,20 @@ pub(super) fn open(
             let copied = Copied { guest, host, dir: Some(dir), base, log };
             (mount, Some(copied))
         }
+    })
+}
+
+/// Opens a folder of the host.
+pub(in crate::cli) fn open_folder(path: &Path) -> anyhow::Result<Dir> {
+    let hint = || match path.to_str().and_then(|path| path.rsplit_once(':')) {
+        Some((_, mode)) if !mode.contains('/') => format!(
+            "`:{mode}` is taken for a part of the name: the rights are `:ro`, `:rw` and `:cow`"
+        ),
+        _ => "give the path of a folder that is there and that you may read".to_owned(),
+    };
+    Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| {
+        let message = format!("failed to open folder `{}`", path.display());
+        Advice::new(message, hint()).because(error).into()
     })
 }
 
@@ -143,7 +165,7 @@ pub(in crate::cli) fn import(
 
 #[cfg(test)]
 mod tests {
-    use super::{Mode, MountSpec};
+    use super::{Mode, MountSpec, guest_folder};
     use std::path::Path;
 
     fn parse(text: &str) -> Result<(String, String, Mode), String> {
@@ -170,6 +192,15 @@ mod tests {
     fn what_is_not_a_mount_is_refused() {
         for wrong in ["", "/a", "/a=", "/a=:ro", "a=b", "/=b", "/a/../b=c", "=c"] {
             assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_command_may_start_at_the_root_and_nowhere_relative() {
+        assert_eq!(guest_folder("//"), Ok("/".to_owned()));
+        assert_eq!(guest_folder("/a//b/"), Ok("/a/b".to_owned()));
+        for wrong in ["", "a", "./a", "/a/../b"] {
+            assert!(guest_folder(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -72,7 +72,7 @@ impl Plan {
         Ok(Redaction::new(&paths, audit.redact_arguments)?)
     }
 
-    fn points(&self) -> Vec<String> {
+    pub(super) fn points(&self) -> Vec<String> {
         let copied = self.copied.iter().map(|copied| &copied.guest);
         let points = self.specs.iter().map(|spec| &spec.guest).chain(copied);
         points.collect::<std::collections::BTreeSet<_>>().into_iter().cloned().collect()

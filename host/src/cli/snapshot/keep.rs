@@ -1,9 +1,11 @@
 //! Making, naming and clearing away snapshots.
 
 use super::{GcArgs, ImportArgs, NameArgs, RmArgs, Status, now_ms};
-use crate::cli::{run::import_folder, session::Session, table};
-use anyhow::Context as _;
-use cap_std::{ambient_authority, fs::Dir};
+use crate::cli::{
+    run::{import_folder, open_folder},
+    session::Session,
+    table,
+};
 use playpen_runtime::{
     Snapshot,
     store::{SaveOptions, SnapshotStore, StoredSnapshot},
@@ -16,8 +18,7 @@ pub(super) fn import(
     args: &ImportArgs,
 ) -> anyhow::Result<Status> {
     let mount = crate::cli::run::guest_path(&args.mount).map_err(anyhow::Error::msg)?;
-    let dir = Dir::open_ambient_dir(&args.folder, ambient_authority())
-        .with_context(|| format!("failed to open folder `{}`", args.folder.display()))?;
+    let dir = open_folder(&args.folder)?;
     let tree = import_folder(&args.folder, &dir, &args.skip_names, None)?;
     let snapshot = Snapshot { trees: [(mount.clone(), tree)].into() };
     let name = args.name.clone();

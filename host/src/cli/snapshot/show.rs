@@ -1,7 +1,10 @@
 //! Looking at snapshots.
 
 use super::{DiffArgs, ShowArgs, Status, VerifyArgs, load};
-use crate::cli::{hint, session::Session, table};
+use crate::{
+    cli::{hint, session::Session, table},
+    printer::visible,
+};
 use playpen_runtime::{
     ChangeKind, EntryKind, Snapshot, Tree,
     store::{SnapshotStore, StoreError, StoredSnapshot},
@@ -98,7 +101,8 @@ impl Shown {
         ];
         for file in self.files.iter().flatten() {
             let target = file.target.as_ref().map(|it| format!(" -> {it}")).unwrap_or_default();
-            lines.push(format!("{} {:>10} {}{target}", file.mode, file.size, file.path));
+            let name = visible(&format!("{}{target}", file.path));
+            lines.push(format!("{} {:>10} {name}", file.mode, file.size));
         }
         lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
     }
@@ -135,7 +139,7 @@ pub(super) fn diff(
         session.printer.json(&differences);
     } else {
         for Difference { path, kind } in &differences {
-            session.printer.result(format_args!("{kind:8} {path}"));
+            session.printer.result(format_args!("{kind:8} {}", visible(path)));
         }
     }
     Ok(Status::Done)

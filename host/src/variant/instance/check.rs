@@ -68,6 +68,9 @@ pub async fn check(
     jobs: usize,
     cpu: Duration,
 ) -> Result<CheckReport, VariantError> {
+    if !folder.join("repo.git").is_dir() {
+        return Err(VariantError::NoDataSet { path: folder.to_owned() });
+    }
     let git = super::super::repository::import_all(&folder.join("repo.git"))?;
     let packages = super::super::repository::import_all(&folder.join("packages"))?;
     let data_set = read_data_set(folder)?;
