@@ -3,10 +3,15 @@
 //! The first run leaves compiled files behind, in the fork that all others start from: that is most of
 //! what a short run costs. Tests are chosen by id, in an order that a number decides.
 
+mod asked;
+mod said;
+
+use asked::{OPTIONS, Request};
+pub use asked::{Selection, WorkerMutant};
 use bytes::Bytes;
-use parking_lot::Mutex;
-use playpen_runtime::{Exit, Limits, Mount, Outcome, OutputSink, Sandbox, Stream, Tree};
-use serde::{Deserialize, Serialize};
+use playpen_runtime::{Exit, Limits, Mount, Outcome, Sandbox, Tree};
+pub use said::Line;
+use said::{Watch, begun};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -15,7 +20,6 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::Instant;
 
 use super::{
     error::VariantError,
@@ -53,146 +57,6 @@ pub const MOST_TICKS: u64 = 300_000;
 
 /// No test has a bound of its own.
 static NO_TICKS: BTreeMap<String, u64> = BTreeMap::new();
-
-/// Tests up to which pytest is told their ids, so that nothing else is collected.
-const MAX_NAMED: usize = 200;
-
-/// Options of every run. The two plugins that are left out look for garbage at the end, which takes longer than some tests.
-const OPTIONS: [&str; 13] = [
-    "-q",
-    "--tb=short",
-    "--color=no",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:unraisableexception",
-    "-p",
-    "no:threadexception",
-    "--rootdir=/workspace",
-    "--continue-on-collection-errors",
-    "--maxfail=0",
-    "--import-mode=prepend",
-];
-
-/// Which tests to run, and how.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// The ids to run; all if absent.
-    pub ids: Option<BTreeSet<String>>,
-    /// The ids not to run.
-    pub exclude: BTreeSet<String>,
-    /// 0: as they come; 1: the other way round; else shuffled with this seed.
-    pub order: u64,
-    /// Whether only `ids` are collected, or only their files where there are very many.
-    pub is_narrow: bool,
-}
-
-impl Selection {
-    /// Selects some tests.
-    pub fn of(ids: BTreeSet<String>, order: u64) -> Selection {
-        Selection { ids: Some(ids), order, ..Selection::default() }
-    }
-
-    /// Selects some tests, and collects as little besides as can be.
-    pub fn narrow(ids: BTreeSet<String>, order: u64) -> Selection {
-        Selection { is_narrow: true, ..Selection::of(ids, order) }
-    }
-
-    /// Returns what pytest is told to collect, if it is not everything.
-    fn arguments(&self) -> Option<Vec<String>> {
-        let ids = self.ids.as_ref().filter(|ids| self.is_narrow && !ids.is_empty())?;
-        if ids.len() <= MAX_NAMED && ids.iter().all(|id| can_be_named(id)) {
-            return Some(ids.iter().cloned().collect());
-        }
-        let files = ids.iter().filter_map(|id| id.split("::").next());
-        let files: BTreeSet<&str> = files.collect();
-        Some(files.into_iter().map(str::to_owned).collect())
-    }
-}
-
-/// What the worker says, one line each.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Line {
-    /// Work on a test or mutant began.
-    Begin {
-        /// The test.
-        #[serde(default)]
-        id: String,
-        /// The mutant.
-        #[serde(default)]
-        mutant: usize,
-    },
-    /// A test was traced.
-    Traced {
-        /// Its id.
-        id: String,
-        /// Steps that it took.
-        ticks: u64,
-        /// Whether it took too many.
-        slow: bool,
-        /// Lines that it ran: `[file, first, last]`.
-        lines: Vec<(usize, u32, u32)>,
-        /// Whether it passed.
-        passed: bool,
-    },
-    /// What all tests ran: imports, and fixtures of more than one test.
-    Shared {
-        /// The lines, as for a test.
-        lines: Vec<(usize, u32, u32)>,
-    },
-    /// A mutant was tried.
-    Mutant {
-        /// Its number.
-        mutant: usize,
-        /// `killed`, `survived`, `over_budget` or `unswappable`.
-        how: String,
-        /// The tests that failed: the first one, or all.
-        #[serde(default)]
-        tests: Vec<String>,
-    },
-    /// The tests that failed were run without a mutant.
-    Control {
-        /// Whether all of them passed.
-        ok: bool,
-        /// The mutants since the last control.
-        mutants: Vec<usize>,
-    },
-}
-
-/// A mutant as the worker is given it.
-#[derive(Clone, Debug, Serialize)]
-pub struct WorkerMutant {
-    /// Its number.
-    pub id: usize,
-    /// The file.
-    pub path: String,
-    /// The first byte that goes.
-    pub start: usize,
-    /// The first byte that stays.
-    pub end: usize,
-    /// What comes in its place.
-    pub text: String,
-    /// The tests to run, in order.
-    pub tests: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Request<'a> {
-    mode: &'static str,
-    root: &'static str,
-    args: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    select: Option<&'a BTreeSet<String>>,
-    exclude: &'a BTreeSet<String>,
-    order: u64,
-    files: &'a [String],
-    most_ticks: u64,
-    ticks: &'a BTreeMap<String, u64>,
-    mutants: &'a [WorkerMutant],
-    control_every: usize,
-    all_tests: bool,
-}
 
 /// Runs the tests of one project. Clones share the sandbox that runs are forked from.
 #[derive(Clone, Debug)]
@@ -452,61 +316,6 @@ impl Suite {
             ended = self.start(sandbox, request, &[], Some(watch)) => Ok(Some(ended?.0)),
             () = watch.stalled() => Ok(None),
         }
-    }
-}
-
-/// Keeps what the worker says, also of one that does not come to its end.
-#[derive(Debug)]
-struct Watch {
-    said: Mutex<Vec<u8>>,
-    last: Mutex<Instant>,
-}
-
-impl Default for Watch {
-    fn default() -> Watch {
-        Watch { said: Mutex::default(), last: Mutex::new(Instant::now()) }
-    }
-}
-
-impl OutputSink for Watch {
-    fn write(&self, stream: Stream, data: &[u8]) {
-        if stream == Stream::Other(REPORT_FD) {
-            self.said.lock().extend_from_slice(data);
-        }
-        *self.last.lock() = Instant::now();
-    }
-}
-
-impl Watch {
-    /// Returns when nothing was heard for long.
-    async fn stalled(&self) {
-        loop {
-            let deadline = *self.last.lock() + STALL;
-            if deadline <= Instant::now() {
-                return;
-            }
-            tokio::time::sleep_until(deadline).await;
-        }
-    }
-
-    /// Returns what can be read.
-    fn lines(&self) -> Vec<Line> {
-        let said = self.said.lock();
-        said.split(|byte| *byte == b'\n')
-            .filter_map(|line| serde_json::from_slice(line).ok())
-            .collect()
-    }
-}
-
-/// Returns whether pytest finds the test by its id and nothing else: what it writes of a parameter can be escaped.
-fn can_be_named(id: &str) -> bool {
-    !id.contains(['\\', '\n']) && !id.starts_with('-')
-}
-
-fn begun(line: &Line) -> Option<String> {
-    match line {
-        Line::Begin { id, .. } => Some(id.clone()),
-        _ => None,
     }
 }
 
