@@ -23,6 +23,8 @@ mod inode;
 mod path_api;
 mod spill;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use self::{
     content::{Content, MEMORY_BYTES, Run},

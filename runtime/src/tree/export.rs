@@ -166,15 +166,8 @@ fn remove(dir: &Dir, path: &str, base: &Tree) -> Result<(), ExportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::ImportOptions;
-    use cap_std::ambient_authority;
+    use crate::tree::{ImportOptions, testing::folder};
     use cap_std::fs::MetadataExt as _;
-
-    fn folder() -> (tempfile::TempDir, Dir) {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        (folder, dir)
-    }
 
     #[test]
     fn a_round_trip_through_the_host_keeps_everything() {

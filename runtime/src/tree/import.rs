@@ -281,14 +281,7 @@ const O_NOFOLLOW: i32 = 0o100_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::EntryKind;
-    use cap_std::ambient_authority;
-
-    fn folder() -> (tempfile::TempDir, Dir) {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        (folder, dir)
-    }
+    use crate::tree::{EntryKind, testing::folder};
 
     #[test]
     fn a_fifo_is_refused_by_name() {
