@@ -3,13 +3,14 @@
 Run natively and in a sandbox by `e2e/subprocess.rs`, which compares the lines. No outcome depends on who is faster.
 """
 
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+
+from told import tell
 
 CASES = {}
 FOLDER = tempfile.mkdtemp()
@@ -48,7 +49,6 @@ def ask(database, statement, *values):
 
 def beside(path):
     return sorted(os.listdir(os.path.dirname(path)))
-
 
 CHILD = """
 import os, sqlite3, sys
@@ -230,14 +230,5 @@ def a_mode_of_locking():
     yield ask(memory, "pragma journal_mode=wal")
 
 
-def main():
-    for name, function in CASES.items():
-        try:
-            outcome = list(function())
-        except Exception as error:
-            outcome = [type(error).__name__, str(error)]
-        print(json.dumps({"id": name, "outcome": outcome}), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    tell(CASES)

@@ -5,7 +5,6 @@ Run natively and in a sandbox by `e2e/subprocess.rs`, which compares the lines. 
 
 import errno
 import fcntl
-import json
 import os
 import signal
 import sqlite3
@@ -14,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+
+from told import tell
 
 CASES = {}
 FOLDER = tempfile.mkdtemp()
@@ -491,14 +492,5 @@ def databases_of_one_process():
     other.close()
 
 
-def main():
-    for name, function in CASES.items():
-        try:
-            outcome = list(function())
-        except Exception as error:
-            outcome = [type(error).__name__, str(error)]
-        print(json.dumps({"id": name, "outcome": outcome}), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    tell(CASES)

@@ -5,7 +5,6 @@ Run natively and in a sandbox by `e2e/subprocess.rs`, which compares the lines.
 
 import asyncio
 import http.server
-import json
 import os
 import select
 import selectors
@@ -17,6 +16,8 @@ import tempfile
 import threading
 import urllib.error
 import urllib.request
+
+from told import tell
 
 CASES = {}
 
@@ -256,12 +257,4 @@ def numeric_addresses():
     return found + [socket.inet_aton("1.2").hex(), socket.htons(80), socket.ntohl(1), socket.gethostbyname("localhost")]
 
 
-def outcome(function):
-    try:
-        return function()
-    except BaseException as error:
-        return f"{type(error).__name__}: {error}"
-
-
-for name, function in CASES.items():
-    print(json.dumps({"id": name, "outcome": outcome(function)}), flush=True)
+tell(CASES)

@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+from told import tell
+
 PY = sys.executable
 PIPE = subprocess.PIPE
 CASES = {}
@@ -527,12 +529,4 @@ def asyncio_not_there():
     return asyncio.run(main())
 
 
-def outcome(function):
-    try:
-        return function()
-    except BaseException as error:
-        return f"{type(error).__name__}: {error}"
-
-
-for name, function in CASES.items():
-    print(json.dumps({"id": name, "outcome": outcome(function)}), flush=True)
+tell(CASES)

@@ -18,6 +18,8 @@ import sys
 import threading
 import time
 
+from told import tell
+
 CASES = {}
 
 
@@ -590,12 +592,4 @@ def numbers_of_linux():
     return found
 
 
-def outcome(function):
-    try:
-        return function()
-    except BaseException as error:
-        return f"{type(error).__name__}: {error}"
-
-
-for name, function in CASES.items():
-    print(json.dumps({"id": name, "outcome": outcome(function)}), flush=True)
+tell(CASES)

@@ -4,6 +4,9 @@ use crate::{PLAYPEN, folder};
 use playpen_e2e::program::Program;
 use std::{collections::BTreeMap, time::Duration};
 
+/// What the cases have in common.
+const TOLD: &str = include_str!("../cases/told.py");
+
 #[test]
 fn children_do_the_same_as_natively() {
     check(include_str!("../cases/subprocess_cases.py"), 60);
@@ -57,7 +60,7 @@ fn hashes_and_the_order_of_sets_are_the_same_as_natively() {
 /// Compares what cases come to; there are at least `n_cases`, and a run that breaks off shows fewer.
 #[track_caller]
 fn check(cases: &str, n_cases: usize) {
-    let folder = folder().file("cases.py", cases);
+    let folder = folder().file("cases.py", cases).file("told.py", TOLD);
     let home = std::path::PathBuf::from(std::env::var_os("HOME").unwrap());
     let home = std::env::var_os("PLAYPEN_HOME").map_or(home.join(".cache/playpen"), Into::into);
     let native = playpen_image::native_python(&home).expect("the image was built in this home");
