@@ -5,6 +5,7 @@
 //! ([`Record`]), the names that a node ever had ([`Trace`]), and the questions: who read a path, who
 //! wrote it, and whether something was never read ([`never_read`]), git's copies included ([`git`]).
 
+mod attempt;
 mod file;
 pub mod git;
 mod pattern;

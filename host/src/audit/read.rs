@@ -1,6 +1,6 @@
 //! Reading a log, with every check that can be made of it.
 
-use super::{PublicKey, sign};
+use super::{PublicKey, attempt, sign};
 use playpen_runtime::audit::{
     AuditLevel, Decision, End, Event, Gap, Header, HostCounts, Line, Op, Signature, chain_hash,
 };
@@ -80,7 +80,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads a log and checks it; what can be read of a damaged one is read.
+    /// Reads a log and checks it; what can be read of a damaged one is read. The record of an attempt is read as
+    /// one without a chain.
     ///
     /// # Errors
     ///
@@ -88,6 +89,9 @@ impl Record {
     pub fn read(path: &Path) -> Result<Self, LogError> {
         let bytes = fs_err::read(path)
             .map_err(|source| LogError::Read { path: path.to_owned(), source })?;
+        if let Some(record) = attempt::read(path, &bytes) {
+            return Ok(record);
+        }
         let mut record = Self::default();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             record.add(line);
@@ -111,7 +115,12 @@ impl Record {
         }
     }
 
-    fn fault(&mut self, line: usize, what: impl Into<String>) {
+    /// Returns a log of which nothing but the header is there.
+    pub(super) fn under(header: Header) -> Self {
+        Self { header, ..Self::default() }
+    }
+
+    pub(super) fn fault(&mut self, line: usize, what: impl Into<String>) {
         self.faults.push(Fault { line, what: what.into() });
     }
 

@@ -342,6 +342,8 @@ fn what_a_named_snapshot_was_made_from_is_kept() {
     home.store.load(base.id).unwrap();
     // Numbers go on.
     assert_eq!(home.store.fork(base.id, 1, "try", 1).unwrap()[0].names, ["try-4"]);
+    let error = home.store.fork(base.id, 1, "a name", 1).unwrap_err();
+    assert_eq!(error.to_string(), "`a name` cannot be the name of a snapshot");
 }
 
 #[test]
