@@ -65,6 +65,21 @@ fn makefiles_are_made_as_by_gnu_make() {
 }
 
 #[test]
+fn wrong_command_lines_are_told_as_by_gnu_tools() {
+    compare("usage.toml");
+}
+
+#[test]
+fn patterns_texts_and_archives_are_those_of_native_tools() {
+    compare("texts-and-archives.toml");
+}
+
+#[test]
+fn history_of_lines_and_remotes_are_told_as_by_git() {
+    compare("git-lines.toml");
+}
+
+#[test]
 fn bc_computes_as_gnu_bc() {
     compare("bc.toml");
 }

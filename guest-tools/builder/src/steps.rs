@@ -16,7 +16,7 @@ pub(crate) const PATCHED_PYTHON: &str = "patches/cpython-3.13.5";
 pub(crate) const PATCHED_SHELL: [&str; 3] =
     ["patches/brush-builtins-0.2.0", "patches/brush-core-0.5.0", "patches/brush-parser-0.4.0"];
 /// As above.
-pub(crate) const PATCHED_TOOLS: [&str; 14] = [
+pub(crate) const PATCHED_TOOLS: [&str; 15] = [
     "patches/argmax-0.4.0",
     "patches/findutils-0.11.0",
     "patches/jaq-3.1.2",
@@ -30,6 +30,7 @@ pub(crate) const PATCHED_TOOLS: [&str; 14] = [
     "patches/uu_mv-0.12.0",
     "patches/uu_sort-0.12.0",
     "patches/uu_tac-0.12.0",
+    "patches/uucore-0.12.0",
     "patches/walkdir-2.5.0",
 ];
 /// As above.

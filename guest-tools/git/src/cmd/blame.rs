@@ -177,7 +177,13 @@ fn ranges(words: &Words, content: &[u8], n_lines: usize, file: &str) -> Outcome<
     Ok(merged)
 }
 
-fn range(text: &str, content: &[u8], n_lines: usize, file: &str) -> Outcome<Range<usize>> {
+/// One range as `-L` writes it, from 0.
+pub(crate) fn range(
+    text: &str,
+    content: &[u8],
+    n_lines: usize,
+    file: &str,
+) -> Outcome<Range<usize>> {
     let lines: Vec<&[u8]> = content.split(|b| *b == b'\n').collect();
     if let Some(pattern) = text.strip_prefix(':') {
         let regexp = Regexp::new(pattern, Syntax::Extended, false, false)?;

@@ -27,6 +27,7 @@ pub(crate) mod restore;
 pub(crate) mod rev_parse;
 pub(crate) mod scripts;
 pub(crate) mod tag;
+pub(crate) mod transport;
 
 use crate::fail::Outcome;
 use crate::place::{Globals, Place};
@@ -56,6 +57,10 @@ pub(crate) const COMMANDS: &[(&str, Run)] = &[
     ("commit-tree", scripts::commit_tree),
     ("count-objects", plumbing::count_objects),
     ("describe", describe::describe),
+    ("fetch", transport::fetch),
+    ("pull", transport::pull),
+    ("push", transport::push),
+    ("submodule", transport::submodule),
     ("for-each-ref", plumbing::for_each_ref),
     ("diff-files", diff_plumbing::diff_files),
     ("diff-index", diff_plumbing::diff_index),
@@ -112,11 +117,7 @@ pub(crate) const FREE: &[(&str, Free)] = &[
 
 /// Commands of git that are not here, and what there is instead.
 const ABSENT: &[(&str, &str)] = &[
-    ("fetch", "the sandbox has no network"),
-    ("pull", "the sandbox has no network; use `git merge` with a local branch"),
-    ("push", "the sandbox has no network"),
     ("send-email", "the sandbox has no network"),
-    ("submodule", "submodules cannot be fetched here"),
     ("worktree", "clone the repository with `cp -r` instead"),
     ("filter-branch", "history cannot be rewritten here"),
     ("gc", ""),

@@ -66,7 +66,17 @@ pub(crate) fn remote(place: &Place, words: &[String]) -> Outcome {
                 place.repo.remote_set_url(name, url)?;
             }
         }
-        ["show" | "update" | "prune" | "set-head" | "set-branches", ..] => {
+        ["show" | "prune", name] => {
+            let url = place.setting(&format!("remote.{name}.url"));
+            return Err(super::transport::unreachable(&url.unwrap_or_else(|| (*name).to_owned())));
+        }
+        ["show"] => return remote(place, &[]),
+        ["update", rest @ ..] => {
+            let words: Vec<String> = rest.iter().map(|it| (*it).to_owned()).collect();
+            return super::transport::fetch(place, &words)
+                .map_err(|fail| crate::fail::Fail { code: 1, ..fail });
+        }
+        ["show" | "prune" | "set-head" | "set-branches", ..] => {
             return Err(fatal(format!(
                 "`git remote {}` is not in this git: the sandbox has no network",
                 operands[0]
@@ -112,7 +122,10 @@ pub(crate) fn clone(globals: &Globals, words: &[String]) -> Outcome {
     let here = std::env::current_dir()?;
     let path = source.strip_prefix("file://").unwrap_or(source);
     if path.contains("://") || (path.contains(':') && !path.starts_with(['/', '.'])) {
-        return Err(fatal(format!("unable to access '{source}': the sandbox has no network")));
+        let name = source.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(source);
+        let name = rest.first().map_or(name.trim_end_matches(".git"), String::as_str);
+        note(format!("Cloning into '{name}'..."));
+        return Err(super::transport::unreachable(source));
     }
     let from = normal(&here.join(path));
     let repo = git2::Repository::open(&from)

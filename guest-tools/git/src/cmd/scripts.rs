@@ -300,14 +300,7 @@ pub(crate) fn ls_remote(place: &Place, words: &[String]) -> Outcome {
     }
     let folder = url.strip_prefix("file://").unwrap_or(&url);
     let Ok(repo) = Repository::open(folder) else {
-        return Err(fatal(if url.contains("://") || url.contains('@') {
-            format!("unable to access '{url}': the sandbox has no network")
-        } else {
-            format!(
-                "'{url}' does not appear to be a git repository\nfatal: Could not read from remote repository.\n\n\
-                 Please make sure you have the correct access rights\nand the repository exists."
-            )
-        }));
+        return Err(super::transport::unreachable(&url));
     };
     let (heads, tags) = (words.has("heads") || words.has("branches"), words.has("tags"));
     let patterns = &words.operands[words.operands.len().min(1)..];

@@ -6,7 +6,7 @@ use super::entry::Printer;
 use super::graph::Graph;
 use super::options::{Log, Merges, TABLE};
 use super::walk::{self, Step};
-use super::{marks, pretty};
+use super::{lines, marks, pretty};
 use crate::args::{Parser, Unknown, Words};
 use crate::diff::parse::{Reader, TABLE as DIFF};
 use crate::diff::{Diff, Formats, Options};
@@ -89,6 +89,9 @@ fn show_history(
     }
     log.start(place, &request)?;
     log.check(words, &mut options.renames)?;
+    if !log.lines.is_empty() {
+        return lines::history(place, &log, options);
+    }
     let searches = options.pickaxe.is_some() || options.filter.is_some() || log.follow;
     let exit_code = options.exit_code;
     let follow = log.follow.then(|| log.wanted.paths.items[0].path.clone());

@@ -111,6 +111,20 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// Prints a commit with lines that were made for it, which may be none.
+    pub(crate) fn with_lines(&mut self, commit: &Commit<'_>, parents: &[Oid], lines: &[u8]) {
+        self.text(commit, parents, None);
+        if self.diff.options.formats.none {
+            return;
+        }
+        if self.open_end && self.style.separates() {
+            out::bytes(b"\n");
+            self.open_end = false;
+        }
+        self.beside(b"\n");
+        self.beside(lines);
+    }
+
     fn tree(&self, id: Oid) -> Outcome<Tree<'a>> {
         Ok(self.place.repo.find_commit(id)?.tree()?)
     }

@@ -5,6 +5,7 @@ pub(crate) mod decorate;
 pub(crate) mod entry;
 pub(crate) mod graph;
 pub(crate) mod grep;
+pub(crate) mod lines;
 pub(crate) mod marks;
 pub(crate) mod options;
 pub(crate) mod placeholders;

@@ -119,6 +119,8 @@ pub(crate) struct Log {
     pub(crate) asked: Asked,
     pub(crate) every: Vec<String>,
     pub(crate) side: Option<bool>,
+    /// `-L`: the ranges of lines that are followed.
+    pub(crate) lines: Vec<String>,
     pub(crate) oneline_given: bool,
     /// The names that the walk starts from.
     pub(crate) sources: Vec<(git2::Oid, String)>,
@@ -139,6 +141,7 @@ impl Log {
             asked: Asked::default(),
             every: vec![],
             side: None,
+            lines: vec![],
             oneline_given: false,
             sources: vec![],
         }
@@ -232,7 +235,7 @@ impl Log {
             "follow" => self.follow = !given.no,
             "walk-reflogs" => self.reflogs = true,
             "full-diff" => self.full_diff = true,
-            "L" => return Err(refuse("`log -L`")),
+            "L" => self.lines.push(given.text().to_owned()),
             "simplify-by-decoration"
             | "ancestry-path"
             | "cherry-pick"

@@ -8,7 +8,7 @@ use super::trees::{self, How, Labels};
 use crate::args::{self, Opt, Parser, Unknown, Words, flag, value};
 use crate::diff::parse::{Reader, TABLE as DIFF};
 use crate::diff::{Diff, Formats, collect};
-use crate::fail::{Outcome, error, plain, quiet, refuse};
+use crate::fail::{Outcome, error, fatal, plain, quiet, refuse};
 use crate::ident;
 use crate::ignore::Ignore;
 use crate::log::pretty::subject;
@@ -21,8 +21,6 @@ use crate::untracked::{self, Wanted};
 use crate::work::Work;
 
 const REF: &str = "refs/stash";
-const USAGE: &str =
-    "git stash list | show | drop | pop | apply | branch | push | save | clear | create | store";
 const PUSH: &[Opt] = &[
     flag('k', "keep-index"),
     flag('S', "staged"),
@@ -63,7 +61,9 @@ pub(crate) fn run(place: &Place, words: &[String]) -> Outcome {
             Ok(0)
         }
         "store" => store_command(place, rest),
-        other => Err(plain(129, format!("fatal: unknown subcommand: `{other}'\nusage: {USAGE}"))),
+        other => Err(fatal(format!(
+            "subcommand wasn't specified; 'push' can't be assumed due to unexpected token '{other}'"
+        ))),
     }
 }
 
@@ -397,12 +397,21 @@ fn pop(place: &Place, words: &[String], and_drop: bool) -> Outcome {
     if and_drop && number.is_none() {
         return Err(error(format!("'{name}' is not a stash reference")));
     }
-    let clean =
-        restore(place, &place.repo.find_commit(id)?, words.has("index")).inspect_err(|_| {
+    let restored = restore(place, &place.repo.find_commit(id)?, words.has("index"));
+    let clean = match restored {
+        Ok(clean) => clean,
+        Err(fail) => {
+            let is_refused = fail.text.contains("would be overwritten");
+            if is_refused && !words.has("quiet") {
+                note(&fail.text);
+                crate::status::Report::make(place, crate::status::Request::usual(place))?.print();
+            }
             if and_drop {
                 outln!("The stash entry is kept in case you need it again.");
             }
-        })?;
+            return Err(if is_refused { quiet(fail.code) } else { fail });
+        }
+    };
     if !words.has("quiet") || !clean {
         let report = crate::status::Report::make(place, crate::status::Request::usual(place))?;
         report.print();

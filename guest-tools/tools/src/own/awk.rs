@@ -3,6 +3,7 @@
 //! Ours, because the published interpreters that compile for WASI do not read `/a/ && b`, `(i, j) in a`
 //! or `print | "sort"`.
 
+mod bytes;
 mod lex;
 mod parse;
 mod run;
@@ -63,17 +64,18 @@ fn run(args: &[String]) -> Result<i32, String> {
         Some(program) => program,
         None => return Err(format!("no program\n{}", HELP.trim_end())),
     };
-    let tree = parse::parse(&program)?;
-    let mut machine = Machine::new(tree, words.cloned().collect());
+    let inward = |text: &str| bytes::inward(text.as_bytes().to_vec());
+    let tree = parse::parse(&inward(&program))?;
+    let mut machine = Machine::new(tree, words.map(|it| inward(it)).collect());
     if let Some(separator) = separator {
         let separator = if separator == "t" { "\t".into() } else { separator };
-        machine.assign("FS", &separator);
+        machine.assign("FS", &inward(&separator));
     }
     for variable in variables {
         let (name, value) = variable
             .split_once('=')
             .ok_or_else(|| format!("`{variable}' is not of the form variable=value"))?;
-        machine.assign(name, value);
+        machine.assign(name, &inward(value));
     }
     Ok(machine.run())
 }

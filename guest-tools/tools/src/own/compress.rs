@@ -141,7 +141,7 @@ pub(crate) fn run(call: &Call<'_>) -> R {
     if call.name.ends_with("cat") {
         parsed.options.push(('c', String::new()));
     }
-    let work = Work::new(packing, &parsed);
+    let work = Work::new(packing, call.name, &parsed);
     if parsed.has('l') {
         return Ok(work.list(&parsed.operands));
     }
@@ -152,6 +152,8 @@ pub(crate) fn run(call: &Call<'_>) -> R {
 
 struct Work {
     packing: Packing,
+    /// The name that it was called by, which all but gzip's begin their messages with.
+    called: String,
     unpack: bool,
     to_stdout: bool,
     keep: bool,
@@ -164,11 +166,13 @@ struct Work {
 }
 
 impl Work {
-    fn new(packing: Packing, parsed: &Parsed) -> Self {
+    fn new(packing: Packing, called: &str, parsed: &Parsed) -> Self {
         let digit = parsed.options.iter().rev().find_map(|(it, _)| it.to_digit(10));
         let suffix = parsed.value('S').unwrap_or(packing.suffix());
+        let called = if packing == Packing::Gzip { "gzip" } else { called };
         Self {
             packing,
+            called: called.to_owned(),
             unpack: parsed.has('d') || parsed.has('t'),
             to_stdout: parsed.has('c'),
             keep: parsed.has('k') || parsed.has('c'),
@@ -181,8 +185,17 @@ impl Work {
         }
     }
 
-    fn tool(&self) -> &'static str {
-        self.packing.tool()
+    fn tool(&self) -> &str {
+        &self.called
+    }
+
+    /// What is said about a file that cannot be opened.
+    fn unopened(&self, name: &str, e: &io::Error) -> String {
+        match self.packing {
+            Packing::Bzip2 if self.test => format!("Can't open input {name}: {}.", reason(e)),
+            Packing::Bzip2 => format!("Can't open input file {name}: {}.", reason(e)),
+            _ => format!("{name}: {}", reason(e)),
+        }
     }
 
     /// Works on a file; the exit status.
@@ -201,8 +214,23 @@ impl Work {
         match self.file(name) {
             Ok(()) => 0,
             Err(message) => {
-                eprintln!("{}: {message}", self.tool());
-                1
+                // Before what it says about a stream gzip ends the line that may be there.
+                let ends = matches!(self.packing, Packing::Gzip)
+                    && [": not in gzip format", ": unexpected end of file"]
+                        .iter()
+                        .any(|it| message.ends_with(it));
+                let before = if ends { "\n" } else { "" };
+                eprintln!("{before}{}: {message}", self.tool());
+                let is_refused =
+                    message.ends_with("not overwritten") && self.packing == Packing::Gzip;
+                if message.ends_with(" is not a bzip2 file.") || is_refused {
+                    return 2;
+                }
+                match message.rsplit(" -- ").next() {
+                    Some("unchanged") => 0,
+                    Some("ignored") => 2,
+                    _ => 1,
+                }
             }
         }
     }
@@ -214,7 +242,8 @@ impl Work {
         }
         let (name, target) = self.names(name)?;
         let failed = |e: io::Error| format!("{name}: {}", reason(&e));
-        let mut input = BufReader::new(File::open(&name).map_err(failed)?);
+        let opened = File::open(&name).map_err(|e| self.unopened(&name, &e))?;
+        let mut input = BufReader::new(opened);
         if self.to_stdout || self.test {
             return self.work(&mut input, &mut io::stdout(), &name);
         }
@@ -252,7 +281,7 @@ impl Work {
         let with_suffix = format!("{name}{}", self.suffix);
         let name = match Path::new(name).exists() || !Path::new(&with_suffix).exists() {
             true => name.to_owned(),
-            false => with_suffix,
+            false => with_suffix.clone(),
         };
         if let Some(base) = name.strip_suffix(".tgz").or(name.strip_suffix(".tbz2")) {
             let target = format!("{base}.tar");
@@ -262,7 +291,13 @@ impl Work {
         match target {
             Some(target) => Ok((name, target)),
             None if self.to_stdout || self.test => Ok((name, String::new())),
-            None if !Path::new(&name).exists() => Err(format!("{name}: No such file or directory")),
+            None if !Path::new(&name).exists() => {
+                let looked = if self.packing == Packing::Gzip { &with_suffix } else { &name };
+                Err(self.unopened(looked, &io::Error::from_raw_os_error(44)))
+            }
+            None if self.packing == Packing::Xz => {
+                Err(format!("{name}: File format not recognized"))
+            }
             None => Err(format!("{name}: unknown suffix -- ignored")),
         }
     }
@@ -287,10 +322,9 @@ impl Work {
             }
             return Err(match (start.is_empty(), self.packing) {
                 (true, _) => format!("{name}: unexpected end of file"),
-                (_, Packing::Gzip) => format!("\n{}: {name}: not in gzip format", "gzip")
-                    .trim_start_matches("\ngzip: ")
-                    .to_owned(),
-                _ => format!("{name}: File format not recognized"),
+                (_, Packing::Gzip) => format!("{name}: not in gzip format"),
+                (_, Packing::Bzip2) => format!("{name} is not a bzip2 file."),
+                (_, Packing::Xz) => format!("{name}: File format not recognized"),
             });
         }
         let mut reader = self.packing.reader(input);

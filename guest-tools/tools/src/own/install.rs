@@ -73,7 +73,9 @@ fn install(parsed: &Parsed) -> Result<(), String> {
         None => {
             let target = sources.pop().unwrap_or_default();
             if sources.is_empty() {
-                return Err(format!("missing destination file operand after '{target}'"));
+                return Err(format!(
+                    "missing destination file operand after '{target}'\nTry 'install --help' for more information."
+                ));
             }
             PathBuf::from(target)
         }

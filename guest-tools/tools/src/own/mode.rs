@@ -247,3 +247,55 @@ pub(crate) fn kind(mode: u32, size: u64) -> (&'static str, char) {
         _ => ("regular file", '-'),
     }
 }
+
+/// `chown` and `chgrp`: there is one user to whom everything belongs, so they only look at what they are told.
+pub(crate) fn chown(call: &Call<'_>) -> R {
+    let name = call.name;
+    let mut operands: Vec<&str> =
+        call.args.iter().copied().filter(|it| !it.starts_with('-')).collect();
+    let by_reference = call.args.iter().any(|it| it.starts_with("--reference"));
+    let wrong = |text: &str| {
+        eprintln!("{name}: {text}\nTry '{name} --help' for more information.");
+        Ok(1)
+    };
+    if operands.is_empty() {
+        return wrong("missing operand");
+    }
+    if !by_reference {
+        let owner = operands.remove(0);
+        if operands.is_empty() {
+            return wrong(&format!("missing operand after '{owner}'"));
+        }
+        if let Some(complaint) = unknown_owner(name, owner) {
+            eprintln!("{name}: {complaint}");
+            return Ok(1);
+        }
+    }
+    let mut code = 0;
+    for path in operands {
+        if let Err(e) = fs::symlink_metadata(path) {
+            eprintln!("{name}: cannot access '{path}': {}", reason(&e));
+            code = 1;
+        }
+    }
+    Ok(code)
+}
+
+/// What is wrong with `USER:GROUP`, or with the group of `chgrp`.
+fn unknown_owner(name: &str, owner: &str) -> Option<String> {
+    let is_in = |file: &str, who: &str| {
+        let lines = fs::read_to_string(file).unwrap_or_default();
+        who.is_empty()
+            || who.parse::<u32>().is_ok()
+            || lines.lines().any(|line| line.split(':').next() == Some(who))
+    };
+    let (user, group) = match (name, owner.split_once(':').or(owner.split_once('.'))) {
+        ("chgrp", _) => ("", owner),
+        (_, Some(both)) => both,
+        (_, None) => (owner, ""),
+    };
+    if !is_in("/etc/passwd", user) {
+        return Some(format!("invalid user: '{owner}'"));
+    }
+    (!is_in("/etc/group", group)).then(|| format!("invalid group: '{owner}'"))
+}

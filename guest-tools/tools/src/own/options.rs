@@ -79,7 +79,7 @@ fn long_option<'a>(
         (Some(exact), ..) => exact,
         (None, Some(only), None) => only,
         (None, Some(_), Some(_)) => return Err(format!("option '--{name}' is ambiguous")),
-        (None, None, _) => return Err(format!("unrecognized option '--{name}'")),
+        (None, None, _) => return Err(format!("unrecognized option '--{option}'")),
     };
     let is_optional = known.ends_with('?');
     let takes = known.ends_with('=') || spec.values.contains(*letter) && !is_optional;

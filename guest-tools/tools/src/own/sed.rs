@@ -33,7 +33,7 @@ const HELP: &str = "Usage: sed [OPTION]... {script-only-if-no-other-script} [inp
                  use extended regular expressions in the script
                  (for portability use POSIX -E).
   -s, --separate
-                 consider files as separate rather than as a single
+                 consider files as separate rather than as a single,
                  continuous long stream.
       --sandbox
                  operate in sandbox mode (disable e/r/w commands).
@@ -56,6 +56,10 @@ pub(crate) fn main(args: &[String]) -> i32 {
     match Invocation::parse(args.get(1..).unwrap_or_default()) {
         Ok(Some(invocation)) => invocation.run(),
         Ok(None) => 0,
+        Err(message) if message.is_empty() => {
+            eprint!("{HELP}");
+            1
+        }
         Err(message) => {
             eprintln!("sed: {message}");
             1
@@ -99,7 +103,7 @@ impl Invocation {
         }
         if found.script.is_none() {
             if positional.is_empty() {
-                return Err(format!("no script specified\n{}", HELP.trim_end()));
+                return Err(String::new());
             }
             found.script = Some(positional.remove(0));
         }
@@ -132,7 +136,7 @@ impl Invocation {
             "regexp-extended" => self.extended = true,
             "separate" => self.settings.separate = true,
             "null-data" | "zero-terminated" => self.settings.separator = 0,
-            _ => return Err(usage(&format!("unrecognized option '--{name}'"))),
+            _ => return Err(usage(&format!("unrecognized option '--{option}'"))),
         }
         Ok(())
     }
@@ -221,6 +225,28 @@ impl Invocation {
             self.files.push("-".into());
         }
         Editor::new(script, self.settings, self.files).run()
+    }
+}
+
+/// Substitutions that names go through, as `tar --transform` has them.
+pub(crate) struct Renaming(Editor);
+
+impl Renaming {
+    /// `expression` is one `s` command or several; its flag `x` asks for extended patterns, and those that say which
+    /// kinds of names it is for are not looked at.
+    pub(crate) fn parse(expression: &str) -> Result<Self, String> {
+        let delimiter = expression.chars().nth(1).unwrap_or('/');
+        let end = expression.rfind(delimiter).map_or(0, |at| at + delimiter.len_utf8());
+        let (body, flags) = expression.split_at(end);
+        let kept: String = flags.chars().filter(|it| !"xrRsShH".contains(*it)).collect();
+        let script = Script::parse(&format!("{body}{kept}"), flags.contains('x'), true)
+            .map_err(|_| "Invalid transform expression".to_owned())?;
+        Ok(Self(Editor::new(script, Settings::default(), vec![])))
+    }
+
+    /// What becomes of a name.
+    pub(crate) fn apply(&mut self, name: &str) -> String {
+        self.0.renamed(name)
     }
 }
 

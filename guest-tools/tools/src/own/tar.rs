@@ -2,16 +2,22 @@
 
 mod create;
 mod read;
+mod rewrite;
+
+use std::cell::RefCell;
 
 use super::compress::Packing;
+use super::sed::Renaming;
 use super::{Call, R, reason};
 
 const HELP: &str = "Usage: tar [OPTION...] [FILE]...
-GNU 'tar' saves many files together into a single tape or disk archive, and
-can restore individual files from the archive.
+GNU 'tar' saves many files together into a single tape or disk archive, and can
+restore individual files from the archive.
 
   -c, --create               create a new archive
   -r, --append               append files to the end of an archive
+      --delete               delete from the archive
+  -d, --diff, --compare      find differences between archive and file system
   -t, --list                 list the contents of an archive
   -x, --extract, --get       extract files from an archive
   -f, --file=ARCHIVE         use archive file ARCHIVE
@@ -27,15 +33,15 @@ can restore individual files from the archive.
   -T, --files-from=FILE      get names to extract or create from FILE
       --exclude=PATTERN      exclude files, given as a PATTERN
       --strip-components=NUMBER  strip NUMBER leading components from file names on extraction
-      --transform=EXPRESSION use sed replace EXPRESSION to transform file names (not supported)
+      --transform=EXPRESSION use sed replace EXPRESSION to transform file names
       --wildcards            use wildcards
       --help                 give this help list
 ";
 
 /// A parsed command line.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Options {
-    /// `c`, `r`, `t` or `x`.
+    /// `c`, `r`, `t`, `x`, `d`, or `D` for `--delete`.
     mode: Option<char>,
     packing: Option<Packing>,
     auto: bool,
@@ -52,6 +58,17 @@ struct Options {
     wildcards: bool,
     absolute: bool,
     mtime: Option<u64>,
+    /// Owner and group of what is stored.
+    owner: Option<String>,
+    group: Option<String>,
+    no_recursion: bool,
+    removes: bool,
+    skips_old: bool,
+    null: bool,
+    full_time: bool,
+    shows_stored: bool,
+    same_owner_numbers: bool,
+    renaming: Vec<RefCell<Renaming>>,
 }
 
 /// An operand.
@@ -78,7 +95,8 @@ pub(crate) fn run(call: &Call<'_>) -> R {
     };
     let done = match options.mode {
         Some('c' | 'r' | 'u') => create::run(&options),
-        Some('x' | 't') => read::run(&options),
+        Some('x' | 't' | 'd') => read::run(&options),
+        Some('D') => rewrite::delete(&options),
         _ => {
             eprintln!(
                 "tar: You must specify one of the '-Acdtrux', '--delete' or '--test-label' options\nTry 'tar --help' or 'tar --usage' for more information."
@@ -131,6 +149,8 @@ impl Options {
         match name {
             "create" => self.mode = Some('c'),
             "append" | "update" => self.mode = Some('r'),
+            "delete" => self.mode = Some('D'),
+            "diff" | "compare" => self.mode = Some('d'),
             "list" => self.mode = Some('t'),
             "extract" | "get" => self.mode = Some('x'),
             "file" => self.file = Some(needed()?),
@@ -141,7 +161,24 @@ impl Options {
             "auto-compress" => self.auto = true,
             "verbose" => self.verbose += 1,
             "to-stdout" => self.to_stdout = true,
-            "keep-old-files" | "skip-old-files" => self.keep_old = true,
+            "keep-old-files" => self.keep_old = true,
+            "skip-old-files" => self.skips_old = true,
+            "transform" | "xform" => {
+                let renaming = Renaming::parse(&needed()?).map_err(Stop::Usage)?;
+                self.renaming.push(RefCell::new(renaming));
+            }
+            "exclude-from" => {
+                let text = std::fs::read_to_string(needed()?).unwrap_or_default();
+                self.exclude.extend(text.lines().map(str::to_owned));
+            }
+            "null" => self.null = true,
+            "no-recursion" => self.no_recursion = true,
+            "remove-files" => self.removes = true,
+            "full-time" => self.full_time = true,
+            "show-transformed-names" | "show-stored-names" => self.shows_stored = true,
+            "numeric-owner" => self.same_owner_numbers = true,
+            "owner" => self.owner = Some(needed()?),
+            "group" => self.group = Some(needed()?),
             "dereference" => self.follow = true,
             "exclude" => self.exclude.push(needed()?),
             "exclude-vcs" => self.exclude.extend([".git", ".svn", ".hg"].map(str::to_owned)),
@@ -157,8 +194,17 @@ impl Options {
             }
             "wildcards" => self.wildcards = true,
             "absolute-names" => self.absolute = true,
-            "mtime" => self.mtime = needed()?.trim_start_matches('@').parse().ok(),
-            "owner" | "group" | "mode" | "format" | "sort" | "blocking-factor" | "warning" => {
+            "mtime" => {
+                let value = needed()?;
+                let seconds = create::seconds(&value).ok_or_else(|| {
+                    Stop::Usage(
+                        format!("Invalid date format \u{2018}{value}\u{2019}")
+                            .replace(['\u{2018}', '\u{2019}'], "'"),
+                    )
+                })?;
+                self.mtime = Some(seconds);
+            }
+            "mode" | "format" | "sort" | "blocking-factor" | "warning" => {
                 drop(needed()?);
             }
             "same-owner"
@@ -167,11 +213,9 @@ impl Options {
             | "same-permissions"
             | "no-same-permissions"
             | "overwrite"
-            | "numeric-owner"
             | "totals"
             | "anchored"
             | "touch"
-            | "no-recursion"
             | "recursion"
             | "sparse"
             | "posix"
@@ -188,7 +232,7 @@ impl Options {
                 println!("tar (GNU tar) 1.34");
                 return Err(Stop::Help);
             }
-            _ => return Err(Stop::Usage(format!("unrecognized option '--{name}'"))),
+            _ => return Err(Stop::Usage(format!("unrecognized option '--{option}'"))),
         }
         Ok(())
     }
@@ -209,7 +253,7 @@ impl Options {
                 })
             };
             match letter {
-                'c' | 'x' | 't' | 'r' => self.mode = Some(letter),
+                'c' | 'x' | 't' | 'r' | 'd' => self.mode = Some(letter),
                 'u' => self.mode = Some('r'),
                 'z' => self.packing = Some(Packing::Gzip),
                 'j' => self.packing = Some(Packing::Bzip2),
@@ -249,8 +293,15 @@ impl Options {
             _ => std::fs::read_to_string(file),
         };
         let text = text.map_err(|e| Stop::Usage(format!("{file}: {}", reason(&e))))?;
-        self.names.extend(text.lines().map(|it| Name::File(it.to_owned())));
+        let separator = if self.null { '\0' } else { '\n' };
+        let names = text.split(separator).filter(|it| !it.is_empty());
+        self.names.extend(names.map(|it| Name::File(it.to_owned())));
         Ok(())
+    }
+
+    /// A name after `--transform`.
+    fn renamed(&self, name: &str) -> String {
+        self.renaming.iter().fold(name.to_owned(), |name, it| it.borrow_mut().apply(&name))
     }
 
     fn is_excluded(&self, path: &str) -> bool {

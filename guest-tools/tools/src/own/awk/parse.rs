@@ -8,7 +8,6 @@ use super::lex::{Located, Token, tokens};
 use super::tree::{
     Expr, Function, Name, Op, Order, Pattern, Program, Redirect, Rule, Source, Stmt,
 };
-use crate::own::text_encoding;
 
 type R<T> = Result<T, String>;
 
@@ -42,7 +41,7 @@ pub(super) fn regex(text: &str) -> R<Rc<Regex>> {
         extended: true,
         escapes: true,
         bracket_escapes: true,
-        utf8: text_encoding(),
+        utf8: true,
         ..Options::default()
     };
     Regex::new(text, options).map(Rc::new).map_err(|e| format!("regular expression /{text}/: {e}"))

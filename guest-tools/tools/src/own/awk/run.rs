@@ -112,7 +112,10 @@ impl Machine {
         self.globals[RLENGTH] = Cell::Value(Value::Number(-1.));
         let environment = self.array(Name::Global(ENVIRON));
         for (name, value) in std::env::vars() {
-            environment.borrow_mut().insert(name.into(), Value::Input(value.into()));
+            let inward = |text: String| super::bytes::inward(text.into_bytes());
+            environment
+                .borrow_mut()
+                .insert(inward(name).into(), Value::Input(inward(value).into()));
         }
         let argv = self.array(Name::Global(ARGV));
         self.globals[ARGC] = Cell::Value(Value::Number(arguments.len() as f64 + 1.));
@@ -619,10 +622,13 @@ fn calculate(op: Op, a: f64, b: f64) -> R<f64> {
         Op::Add => a + b,
         Op::Sub => a - b,
         Op::Mul => a * b,
-        Op::Div if b == 0. => return fail("division by zero"),
-        Op::Div => a / b,
-        Op::Mod if b == 0. => return fail("division by zero in %"),
-        Op::Mod => a % b,
+        Op::Div => signed_nan(a / b),
+        Op::Mod => signed_nan(a % b),
         Op::Pow => a.powf(b),
     })
+}
+
+/// What has no result is negative where mawk runs.
+fn signed_nan(number: f64) -> f64 {
+    if number.is_nan() { -f64::NAN.abs() } else { number }
 }

@@ -69,9 +69,7 @@ impl Spec {
         let (body, is_number) = match kind {
             'c' => (
                 match value {
-                    Value::Number(code) => {
-                        char::from_u32(*code as u32).map_or(String::new(), String::from)
-                    }
+                    Value::Number(code) => char::from(*code as i64 as u8).to_string(),
                     other => other.show("%.6g").chars().next().map_or(String::new(), String::from),
                 },
                 false,

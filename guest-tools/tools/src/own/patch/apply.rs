@@ -219,9 +219,12 @@ fn insert(out: &mut String, lines: &[&str], hunk: &Hunk, place: &Place) -> usize
 }
 
 fn differs_in_line_ends(lines: &[&str], hunk: &Hunk) -> bool {
-    let bare: Vec<String> =
-        lines.iter().map(|it| it.trim_end_matches(['\r', '\n']).to_owned()).collect();
-    let old: Vec<String> =
-        hunk.side('+').iter().map(|it| it.trim_end_matches(['\r', '\n']).to_owned()).collect();
-    !old.is_empty() && bare.windows(old.len()).any(|it| it == old)
+    let bare = |it: &str| it.trim_end_matches(['\r', '\n']).to_owned();
+    let exact = hunk.side('+');
+    let old: Vec<String> = exact.iter().map(|it| bare(it)).collect();
+    let is_like = |at: &[&str]| at.iter().map(|it| bare(it)).eq(old.iter().cloned());
+    let has_other_ends = |at: &[&str]| {
+        at.iter().zip(&exact).any(|(a, b)| a.ends_with("\r\n") != b.ends_with("\r\n"))
+    };
+    !old.is_empty() && lines.windows(old.len()).any(|at| is_like(at) && has_other_ends(at))
 }

@@ -160,6 +160,17 @@ impl Editor {
         editor
     }
 
+    /// A text after the substitutions of the script, and nothing else in it.
+    pub(super) fn renamed(&mut self, text: &str) -> String {
+        self.pattern = Line { text: text.as_bytes().to_vec(), is_ended: true };
+        for command in Rc::clone(&self.script).iter() {
+            if let Action::Substitute(substitution) = &command.action {
+                self.substitute(substitution);
+            }
+        }
+        String::from_utf8_lossy(&self.pattern.text).into_owned()
+    }
+
     pub(super) fn run(mut self) -> i32 {
         let script = Rc::clone(&self.script);
         let mut keeps_pattern = false;

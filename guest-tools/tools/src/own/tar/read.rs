@@ -33,8 +33,15 @@ pub(super) fn run(options: &Options) -> Result<bool, String> {
         Some(packing) => packing.reader(input),
         None => Box::new(input),
     };
-    let broken = |e: io::Error| format!("This does not look like a tar archive ({})", reason(&e));
+    let broken = |e: io::Error| match options.packing {
+        Some(Packing::Gzip) if guessed.is_none() => {
+            eprint!("\ngzip: stdin: not in gzip format\n");
+            "Child returned status 1".to_owned()
+        }
+        _ => format!("This does not look like a tar archive ({})", reason(&e)),
+    };
     let mut all_good = true;
+    let mut is_same = true;
     let mut folders = vec![];
     for entry in Archive::new(input).entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
@@ -46,7 +53,14 @@ pub(super) fn run(options: &Options) -> Result<bool, String> {
             continue;
         }
         if options.mode == Some('t') {
-            println!("{}", listed(options, &entry, &name));
+            let shown = if options.shows_stored { options.renamed(&name) } else { name.clone() };
+            println!("{}", listed(options, &entry, &shown));
+            continue;
+        }
+        if options.mode == Some('d') {
+            let differences = compare(&mut entry, &name);
+            differences.iter().for_each(|it| println!("{it}"));
+            is_same &= differences.is_empty();
             continue;
         }
         if let Err(message) = extract(options, &mut entry, &name, &mut folders) {
@@ -61,7 +75,41 @@ pub(super) fn run(options: &Options) -> Result<bool, String> {
         eprintln!("tar: {name}: Not found in archive");
         all_good = false;
     }
-    Ok(all_good)
+    match (all_good, is_same) {
+        // Differences alone are the exit status 1, without a word about errors.
+        (true, false) => std::process::exit(1),
+        _ => Ok(all_good),
+    }
+}
+
+/// What is not as it was stored, in the words of `tar -d`.
+fn compare<T: Read>(entry: &mut Entry<'_, T>, name: &str) -> Vec<String> {
+    let path = Path::new(name);
+    let Ok(found) = fs::symlink_metadata(path) else {
+        eprintln!("tar: {name}: Warning: Cannot stat: No such file or directory");
+        return vec![];
+    };
+    let header = entry.header();
+    let mut out = vec![];
+    let bits = playpen_sys::stat(path, false).map_or(0, |it| it.0 & 0o7777);
+    if !found.is_symlink() && header.mode().is_ok_and(|it| it & 0o7777 != bits) {
+        out.push(format!("{name}: Mode differs"));
+    }
+    let modified = found.modified().ok().and_then(|it| it.duration_since(UNIX_EPOCH).ok());
+    if !found.is_symlink() && header.mtime().ok() != modified.map(|it| it.as_secs()) {
+        out.push(format!("{name}: Mod time differs"));
+    }
+    if header.entry_type().is_file() && found.is_file() {
+        let (mut stored, mut there) = (vec![], vec![]);
+        let _ = entry.read_to_end(&mut stored);
+        let _ = File::open(path).and_then(|mut it| it.read_to_end(&mut there));
+        if stored.len() != there.len() {
+            out.push(format!("{name}: Size differs"));
+        } else if stored != there {
+            out.push(format!("{name}: Contents differ"));
+        }
+    }
+    out
 }
 
 fn is_wanted(options: &Options, wanted: &mut [(String, bool)], name: &str) -> bool {
@@ -109,13 +157,14 @@ fn listed<T: Read>(options: &Options, entry: &Entry<'_, T>, name: &str) -> Strin
     let time = header.mtime().unwrap_or(0);
     let (year, month, day) = date((time / 86_400) as i64);
     let (hour, minute) = (time % 86_400 / 3600, time % 3600 / 60);
+    let second = if options.full_time { format!(":{:02}", time % 60) } else { String::new() };
     let arrow = match (kind, target) {
         ('l', Some(target)) => format!(" -> {target}"),
         ('h', Some(target)) => format!(" link to {target}"),
         _ => String::new(),
     };
     format!(
-        "{kind}{bits} {owners} {size:>width$} {year:04}-{month:02}-{day:02} {hour:02}:{minute:02} {name}{arrow}"
+        "{kind}{bits} {owners} {size:>width$} {year:04}-{month:02}-{day:02} {hour:02}:{minute:02}{second} {name}{arrow}"
     )
 }
 
@@ -127,7 +176,7 @@ fn extract<T: Read>(
     name: &str,
     folders: &mut Folders,
 ) -> Result<(), String> {
-    let Some(path) = target(options, name)? else { return Ok(()) };
+    let Some(path) = target(options, &options.renamed(name))? else { return Ok(()) };
     let failed = |e: io::Error| format!("{name}: Cannot open: {}", reason(&e));
     if options.to_stdout {
         if entry.header().entry_type().is_file() {
@@ -136,7 +185,8 @@ fn extract<T: Read>(
         return Ok(());
     }
     if options.verbose > 0 {
-        println!("{name}");
+        let shown = if options.shows_stored { options.renamed(name) } else { name.to_owned() };
+        println!("{shown}");
     }
     let kind = entry.header().entry_type();
     let time = UNIX_EPOCH + Duration::from_secs(entry.header().mtime().unwrap_or(0));
@@ -150,6 +200,9 @@ fn extract<T: Read>(
     }
     if let Some(parent) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(failed)?;
+    }
+    if options.skips_old && fs::symlink_metadata(&path).is_ok() {
+        return Ok(());
     }
     if options.keep_old && fs::symlink_metadata(&path).is_ok() {
         return Err(format!("{name}: Cannot open: File exists"));
@@ -183,6 +236,6 @@ fn target(options: &Options, name: &str) -> Result<Option<PathBuf>, String> {
         return Err(format!("{name}: Member name contains '..'"));
     }
     let parts: PathBuf =
-        parts.into_iter().filter(|it| *it != Component::CurDir).skip(options.strip).collect();
+        parts.into_iter().skip(options.strip).filter(|it| *it != Component::CurDir).collect();
     Ok((!parts.as_os_str().is_empty()).then_some(parts))
 }

@@ -58,8 +58,8 @@ impl Machine {
                     arguments.iter().skip(1).map(|it| self.eval(it)).collect::<R<Vec<_>>>()?;
                 Value::text(crate::own::awk::text::format(&format, &values))
             }
-            "tolower" => Value::text(self.argument(arguments, 0)?.to_lowercase()),
-            "toupper" => Value::text(self.argument(arguments, 0)?.to_uppercase()),
+            "tolower" => Value::text(self.argument(arguments, 0)?.to_ascii_lowercase()),
+            "toupper" => Value::text(self.argument(arguments, 0)?.to_ascii_uppercase()),
             "system" => {
                 let command = self.argument(arguments, 0)?;
                 number(self.system(&command)?)
@@ -138,11 +138,10 @@ impl Machine {
             Some(it) => self.number(it)?,
             None => f64::INFINITY,
         };
-        // POSIX rounds both, and counts from before the text too.
-        let from = start.round();
-        let end = from + count.round();
+        // As mawk 1.3.4: both lose their fractions, and what is before the text makes the piece longer.
+        let (from, count) = (start.trunc(), count.trunc());
         let first = from.max(1.);
-        let chars = end - first;
+        let chars = if from < 1. && count > 0. { count - from } else { count };
         if chars.is_nan() || chars <= 0. {
             return Ok(Value::text(""));
         }

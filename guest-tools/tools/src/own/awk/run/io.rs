@@ -9,6 +9,7 @@ use playpen_sys::{Child, Command, Stdio};
 use posix_regex::Regex;
 
 use super::{ARGC, ARGV, FILENAME, FNR, FS, Flow, Machine, NF, NR, OFS, R, RS, Value, fail};
+use crate::own::awk::bytes::{self, outward};
 use crate::own::awk::tree::Name;
 use crate::own::reason;
 
@@ -59,22 +60,22 @@ impl Outputs {
     ) -> Result<(), String> {
         let failed = |e: std::io::Error| format!("write failure ({})", reason(&e));
         let Some(name) = name.filter(|name| !matches!(*name, "/dev/stdout" | "-")) else {
-            return self.stdout.write_all(text.as_bytes()).map_err(failed);
+            return self.stdout.write_all(&outward(text)).map_err(failed);
         };
         if name == "/dev/stderr" {
-            return std::io::stderr().write_all(text.as_bytes()).map_err(failed);
+            return std::io::stderr().write_all(&outward(text)).map_err(failed);
         }
         let index = match self.others.iter().position(|(it, ..)| it == name) {
             Some(index) => index,
             None => {
                 self.flush();
-                let (writer, child) = open_output(name, kind)
+                let (writer, child) = open_output(&bytes::name(name), kind)
                     .map_err(|e| format!("cannot open {name} ({})", reason(&e)))?;
                 self.others.push((name.to_owned(), writer, child));
                 self.others.len() - 1
             }
         };
-        self.others[index].1.write_all(text.as_bytes()).map_err(failed)
+        self.others[index].1.write_all(&outward(text)).map_err(failed)
     }
 
     pub(super) fn flush(&mut self) {
@@ -133,7 +134,7 @@ impl Input {
         separator: &Separator,
     ) -> std::io::Result<Option<String>> {
         if !self.others.contains_key(name) {
-            self.others.insert(name.to_owned(), (open_input(name)?, None));
+            self.others.insert(name.to_owned(), (open_input(&bytes::name(name))?, None));
         }
         self.read_other(name, separator)
     }
@@ -144,8 +145,10 @@ impl Input {
         separator: &Separator,
     ) -> std::io::Result<Option<String>> {
         if !self.others.contains_key(command) {
-            let mut child =
-                Command::new("sh").args(["-c", command]).stdout(Stdio::piped()).spawn()?;
+            let mut child = Command::new("sh")
+                .args(["-c", &bytes::name(command)])
+                .stdout(Stdio::piped())
+                .spawn()?;
             let stdout = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
             let reader = Box::new(BufReader::new(stdout));
             self.others.insert(command.to_owned(), (reader, Some(child)));
@@ -268,9 +271,8 @@ impl BufRead for Pending<'_> {
     }
 }
 
-/// Bytes as text; what is not UTF-8 is shown as such.
 fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    bytes::inward(bytes)
 }
 
 impl Machine {
@@ -359,7 +361,7 @@ impl Machine {
                 continue;
             }
             self.input.used_any = true;
-            match open_input(&operand) {
+            match open_input(&bytes::name(&operand)) {
                 Ok(reader) => {
                     self.input.main = Some(reader);
                     self.set_special(FILENAME, Value::Input(Rc::clone(&operand)));
@@ -483,7 +485,7 @@ impl Machine {
 
     pub(super) fn system(&mut self, command: &str) -> R<f64> {
         self.outputs.flush();
-        let status = Command::new("sh").args(["-c", command]).status();
+        let status = Command::new("sh").args(["-c", &bytes::name(command)]).status();
         status.map(|it| f64::from(it.shell_code())).map_err(|e| Flow::Error(reason(&e)))
     }
 }
