@@ -6,6 +6,7 @@
 
 mod capture;
 mod description;
+mod events;
 mod pipe;
 mod table;
 mod waiting;
@@ -13,6 +14,7 @@ mod waiting;
 pub(crate) use self::{
     capture::Capture,
     description::{Description, Flags, Held, Kind, Opener},
+    events::Events,
     pipe::{Moved, PipeReader, PipeWriter, Readiness, pipe},
     table::{FdTable, ROOT_FD},
     waiting::Waiting,

@@ -26,6 +26,7 @@ mod locks;
 mod paths;
 mod poll;
 mod processes;
+mod ready;
 mod semaphores;
 mod signals;
 mod sockets;
@@ -242,6 +243,7 @@ fn define_paths(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
 
 fn define_rest(linker: &mut Linker<Process>) -> wasmtime::Result<()> {
     poll::define(linker)?;
+    ready::define(linker)?;
     processes::define_clock(linker)?;
     linker.func_wrap(PREVIEW1, "proc_exit", |code: i32| -> wasmtime::Result<()> {
         Err(Ended(Status::Code((code & 0xff) as u8)).into())

@@ -589,6 +589,48 @@ def http_server_in_a_child():
         return [*got, child.wait()]
 
 
+def told_of(what, asked=select.POLLIN | select.POLLOUT | select.POLLRDHUP):
+    """What poll tells at once of a descriptor."""
+    poll = select.poll()
+    poll.register(what, asked)
+    names = "POLLIN POLLOUT POLLERR POLLHUP POLLNVAL POLLPRI POLLRDHUP".split()
+    return [name for _, found in poll.poll(0) for name in names if found & getattr(select, name)]
+
+
+@case
+def events_of_pipes():
+    got = []
+    for close_first in (False, True):
+        for left in (b"", b"data"):
+            reader, writer = os.pipe()
+            os.write(writer, left)
+            got.append([told_of(reader), told_of(writer), told_of(writer, 0)])
+            os.close(reader if close_first else writer)
+            one = writer if close_first else reader
+            got.append([told_of(one), told_of(one, 0), told_of(one, select.POLLOUT), told_of(one, select.POLLIN)])
+            got.append([len(part) for part in select.select([one], [one], [one], 0)])
+            os.close(one)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    full = 0
+    try:
+        while True:
+            full += os.write(writer, bytes(4096))
+    except BlockingIOError:
+        got.append([told_of(writer), told_of(reader), full])
+    return got
+
+
+@case
+def events_of_what_is_no_stream():
+    got = [told_of(99), told_of(socket.socket()), told_of(socket.socket(socket.AF_UNIX))]
+    with tempfile.TemporaryFile() as file:
+        got += [told_of(file), told_of(file, 0)]
+    got += [told_of(socket.socket(type=socket.SOCK_DGRAM)), told_of(os.open("/dev/null", os.O_RDWR)), told_of(os.open("/", 0))]
+    got.append([select.poll().poll(1), *select.select([], [], [], 0.001)])
+    return got
+
+
 def ended(client, server, how):
     """Ends one end of a connection in one of the ways there are."""
     if "unread" in how:
@@ -617,9 +659,7 @@ def told(client, what):
         if what == "error":
             return client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if what == "poll":
-            poll = select.poll()
-            poll.register(client, select.POLLIN | select.POLLOUT)
-            return [found & ~select.POLLERR for _, found in poll.poll(0)]
+            return told_of(client)
         return client.shutdown(socket.SHUT_WR if what == "finish" else socket.SHUT_RDWR)
     except OSError as error:
         return [type(error).__name__, errno.errorcode.get(error.errno)]

@@ -15,6 +15,7 @@ import select
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import tempfile
 import termios
@@ -121,6 +122,8 @@ def usage_grows():
     after, later = resource.getrusage(resource.RUSAGE_SELF), os.times()
     yield after.ru_utime + after.ru_stime > before.ru_utime + before.ru_stime, after.ru_maxrss > 1000, len(after)
     yield later.user + later.system > times.user + times.system, later.user < 1000, later.children_user < 1000
+    child = [sys.executable, "-c", "sum(range(10**6))"]
+    yield subprocess.run(child).returncode, os.times().children_user + os.times().children_system > 0
     yield later.elapsed > times.elapsed, tried(resource.getrusage, 77)
 
 

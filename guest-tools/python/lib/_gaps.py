@@ -92,6 +92,9 @@ def _fileno(fd):
 
 def _os():
     import collections
+    import time
+
+    import _playpen
 
     terminal_size = collections.namedtuple("terminal_size", "columns lines")
     terminal_size.__module__ = "os"
@@ -106,6 +109,13 @@ def _os():
 
     def getlogin():
         _fail(errno.ENXIO)
+
+    def times():
+        computed, of_children, _, _ = _playpen.usage()
+        return os.times_result((computed / 1e9, 0.0, of_children / 1e9, 0.0, time.monotonic()))
+
+    times.__module__, times.__qualname__ = "posix", "times"
+    os.times = sys.modules["posix"].times = times
 
     niceness = 0
 

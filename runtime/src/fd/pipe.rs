@@ -4,7 +4,7 @@
 //! when the last writer closes (readers then see the end of the file) or the last reader does
 //! (writers then get `EPIPE`). A write of at most [`ATOMIC_BYTES`] is not split.
 
-use super::Waiting;
+use super::{Events, Waiting};
 use parking_lot::Mutex;
 use std::{
     collections::VecDeque,
@@ -105,6 +105,15 @@ impl PipeReader {
         (state.queue.len(), state.n_writers == 0)
     }
 
+    pub(crate) fn events(&self) -> Events {
+        let (n_bytes, is_ended) = self.level();
+        Events::IN.when(n_bytes > 0) | Events::HUP.when(is_ended)
+    }
+
+    pub(crate) fn watch(&self, cx: &Context<'_>) {
+        self.0.lock().waiting.add(cx);
+    }
+
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.0.lock();
         if !state.queue.is_empty() || state.n_writers == 0 {
@@ -136,6 +145,15 @@ impl PipeWriter {
     pub(crate) fn level(&self) -> (usize, bool) {
         let state = self.0.lock();
         (state.room(), state.n_readers == 0)
+    }
+
+    pub(crate) fn events(&self) -> Events {
+        let (room, is_closed) = self.level();
+        Events::OUT.when(room >= ATOMIC_BYTES) | Events::ERR.when(is_closed)
+    }
+
+    pub(crate) fn watch(&self, cx: &Context<'_>) {
+        self.0.lock().waiting.add(cx);
     }
 
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {

@@ -1,5 +1,6 @@
 //! One socket: what it is bound to, connected with, and holds.
 
+mod events;
 mod line;
 mod options;
 mod transfer;

@@ -1,4 +1,4 @@
-/* poll.h -- Linux's numbers; syscalls.c translates for wasi-libc. */
+/* poll.h -- Linux's numbers, which are the kernel's too. */
 #include_next <poll.h>
 #ifndef PLAYPEN_POLL_H
 #define PLAYPEN_POLL_H

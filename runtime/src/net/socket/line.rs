@@ -36,6 +36,10 @@ impl Line {
         self.error.take()
     }
 
+    pub(super) fn has_error(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Notes that the other end sends no more.
     pub(super) fn end(&mut self) {
         self.is_ended = true;
