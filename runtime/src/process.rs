@@ -16,7 +16,7 @@ pub(crate) use self::status::Status;
 pub use self::status::{Exit, Incident, IncidentKind, TrapKind};
 pub(crate) use self::{
     exec::{Start, detached},
-    job::{Job, Kernel, Target, WaitFor, Waited},
+    job::{End, Job, Kernel, Target, WaitFor, Waited},
     signals::{Action, MAX_SIGNAL, SignalSet, is_changeable},
     state::{Ended, Identity, Process},
     threads::{Layout, NewThread, Threads, Woken, park, waiting},

@@ -1,7 +1,7 @@
 //! Starting a process: from a path to a running instance.
 
 use super::{
-    Ended, Identity, IncidentKind, Job, Process, Status, Threads,
+    End, Ended, Identity, IncidentKind, Job, Process, Status, Threads,
     job::ROOT_PARENT,
     signals::{SignalSet, Signals},
     status::TrapKind,
@@ -319,7 +319,9 @@ async fn run(job: Arc<Job>, program: Arc<Program>, process: Process) {
     if let (Status::Trap(trap), Some(stderr)) = (status, stderr) {
         tell_trap(&actor, trap, &stderr);
     }
-    job.leave(&actor, status);
+    let is_real = !job.kernel.clock.is_virtual();
+    let computed_nanos = if is_real { computing.nanos() } else { 0 };
+    job.leave(&actor, End { status, computed_nanos });
 }
 
 /// Counts the time that `future` computes, and ends the job if that is too much.

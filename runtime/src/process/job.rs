@@ -81,7 +81,15 @@ struct Entry {
     /// The child that signals for this process are for.
     stand_in: Option<u32>,
     /// How it ended; a zombie until its parent has asked.
-    status: Option<Status>,
+    end: Option<End>,
+}
+
+/// What a parent is told of a child that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) status: Status,
+    /// What it has computed; 0 where a clock is virtual, which does not know.
+    pub(crate) computed_nanos: u64,
 }
 
 /// The processes of one command.
@@ -114,7 +122,7 @@ impl Table {
     /// Returns the process that gets the signals for this one. A child is younger than its parent, so this ends.
     fn receiver<'a>(&'a self, mut entry: &'a Entry) -> &'a Entry {
         let child =
-            |entry: &Entry| self.entries.get(&entry.stand_in?).filter(|it| it.status.is_none());
+            |entry: &Entry| self.entries.get(&entry.stand_in?).filter(|it| it.end.is_none());
         while let Some(next) = child(entry) {
             entry = next;
         }
@@ -136,7 +144,7 @@ pub(crate) enum WaitFor {
 /// What a wait found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Waited {
-    Ended(u32, Status),
+    Ended(u32, End),
     /// There are such children, but none has ended.
     Running,
 }
@@ -197,29 +205,28 @@ impl Job {
         };
         let signals = Arc::new(Signals::new(ignored));
         let ids = Ids { pid, ppid, pgid, sid };
-        let entry =
-            Entry { ids, argv0, signals: Arc::clone(&signals), stand_in: None, status: None };
+        let entry = Entry { ids, argv0, signals: Arc::clone(&signals), stand_in: None, end: None };
         table.entries.insert(pid, entry);
         table.n_tasks += 1;
         Ok((pid, signals))
     }
 
     /// Marks a process as ended: its children become nobody's, its parent may learn of it.
-    pub(crate) fn leave(&self, actor: &Actor, status: Status) {
+    pub(crate) fn leave(&self, actor: &Actor, end: End) {
         let mut table = self.table.lock();
         let pid = actor.pid;
         table.entries.retain(|_, entry| {
             if entry.ids.ppid == pid {
                 entry.ids.ppid = 0;
             }
-            entry.ids.ppid != 0 || entry.status.is_none() || entry.ids.pid == pid
+            entry.ids.ppid != 0 || entry.end.is_none() || entry.ids.pid == pid
         });
         let ppid = table.entries.get(&pid).map_or(0, |entry| entry.ids.ppid);
         let is_root = table.entries.get(&pid).is_some_and(|entry| entry.ids.ppid == ROOT_PARENT);
         if ppid == 0 && !is_root {
             table.entries.remove(&pid);
         } else if let Some(entry) = table.entries.get_mut(&pid) {
-            entry.status = Some(status);
+            entry.end = Some(end);
         }
         table.n_tasks -= 1;
         let parent = table.entries.get(&ppid).map(|parent| Arc::clone(&parent.signals));
@@ -228,7 +235,7 @@ impl Job {
             parent.send(SIGCHLD);
         }
         self.budget.give_process();
-        self.note_exit(actor, status);
+        self.note_exit(actor, end.status);
         self.changed.notify_waiters();
     }
 
@@ -261,25 +268,25 @@ impl Job {
         if children.peek().is_none() {
             return Err(Errno::CHILD);
         }
-        let ended = children.find_map(|entry| entry.status.map(|status| (entry.ids.pid, status)));
+        let ended = children.find_map(|entry| entry.end.map(|end| (entry.ids.pid, end)));
         Ok(match ended {
-            Some((pid, status)) => {
+            Some((pid, end)) => {
                 table.entries.remove(&pid);
-                Waited::Ended(pid, status)
+                Waited::Ended(pid, end)
             }
             None => Waited::Running,
         })
     }
 
     /// Waits until an ended child can be told of.
-    pub(crate) async fn wait(&self, parent: u32, which: WaitFor) -> SysResult<(u32, Status)> {
+    pub(crate) async fn wait(&self, parent: u32, which: WaitFor) -> SysResult<(u32, End)> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Registered before looking, so that an end in between is not missed.
             changed.as_mut().enable();
-            if let Waited::Ended(pid, status) = self.try_wait(parent, which)? {
-                return Ok((pid, status));
+            if let Waited::Ended(pid, end) = self.try_wait(parent, which)? {
+                return Ok((pid, end));
             }
             changed.await;
         }
@@ -367,7 +374,7 @@ impl Job {
         let wall = self.budget.limits.wall;
         let status =
             match tokio::time::timeout(wall, self.wait(ROOT_PARENT, WaitFor::Pid(root))).await {
-                Ok(Ok((_, status))) => status,
+                Ok(Ok((_, end))) => end.status,
                 Ok(Err(_)) => Status::Signal(SIGKILL),
                 Err(_) => {
                     self.end(LimitKind::Wall);

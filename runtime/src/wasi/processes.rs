@@ -3,7 +3,7 @@
 use super::{Attempt, Guest, PLAYPEN, PREVIEW1, Wait};
 use crate::{
     errno::{Errno, SysResult},
-    process::{Job, Process, SignalSet, Start, Status, WaitFor, Waited, waiting},
+    process::{End, Job, Process, SignalSet, Start, WaitFor, Waited, waiting},
 };
 use wasmtime::{Caller, Linker};
 
@@ -201,9 +201,10 @@ async fn wait(caller: &mut Caller<'_, Process>, pid: i32, options: u32, out: u32
     let (job, this) = (caller.data().job.clone(), caller.data().pid());
     let ended = waiting(caller, ended(&job, this, which, options)).await?;
     let mut record = [0; 32];
-    if let Some((pid, status)) = ended? {
+    if let Some((pid, end)) = ended? {
         record[..4].copy_from_slice(&pid.to_le_bytes());
-        record[4..8].copy_from_slice(&status.wait_status().to_le_bytes());
+        record[4..8].copy_from_slice(&end.status.wait_status().to_le_bytes());
+        record[8..16].copy_from_slice(&end.computed_nanos.to_le_bytes());
     }
     Guest::new(memory.data_mut(&mut *caller)).write(out, &record)
 }
@@ -214,17 +215,17 @@ async fn ended(
     this: u32,
     which: WaitFor,
     options: u32,
-) -> SysResult<Option<(u32, Status)>> {
+) -> SysResult<Option<(u32, End)>> {
     if options & NO_HANG == 0 {
         return Ok(Some(job.wait(this, which).await?));
     }
-    if let Waited::Ended(pid, status) = job.try_wait(this, which)? {
-        return Ok(Some((pid, status)));
+    if let Waited::Ended(pid, end) = job.try_wait(this, which)? {
+        return Ok(Some((pid, end)));
     }
     // A guest that polls for a child should let it run.
     crate::process::give_way().await;
     Ok(match job.try_wait(this, which)? {
-        Waited::Ended(pid, status) => Some((pid, status)),
+        Waited::Ended(pid, end) => Some((pid, end)),
         Waited::Running => None,
     })
 }
