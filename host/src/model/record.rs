@@ -13,9 +13,9 @@ use std::{
 
 /// A model that asks another one and keeps each answer in a folder, one file a request.
 ///
-/// A request whose answer is in the folder already is answered from there, whatever times its tools printed. So a run that asks the same
-/// twice gets, when recorded, what it gets when replayed; and a recording that was interrupted goes on
-/// without paying again. Someone who wants a second opinion of the model changes the request, for
+/// A request whose answer is in the folder already is answered from there, whatever times its tools
+/// printed. So a run that asks the same twice gets, when recorded, what it gets when replayed; and a
+/// recording that was interrupted goes on without paying again. Someone who wants a second opinion of the model changes the request, for
 /// example its seed.
 #[derive(Debug)]
 pub struct Recorder<M> {

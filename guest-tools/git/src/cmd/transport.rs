@@ -13,6 +13,11 @@ pub(crate) fn unreachable(url: &str) -> Fail {
     if let Some((_, rest)) = url.split_once("://") {
         let host = rest.split(['/', ':']).next().unwrap_or(rest);
         let host = host.rsplit('@').next().unwrap_or(host);
+        // A name is known to nobody here, but an address or the machine itself could answer.
+        let is_name = !host.starts_with('[') && host.parse::<std::net::IpAddr>().is_err();
+        if !is_name || host == "localhost" {
+            return refuse("talking to a server");
+        }
         let ended = if url.ends_with('/') { url.to_owned() } else { format!("{url}/") };
         return fatal(format!("unable to access '{ended}': Could not resolve host: {host}"));
     }
