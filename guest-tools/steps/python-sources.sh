@@ -19,10 +19,11 @@ private_apt() {
 }
 
 # --only-source and the suite, not an exact revision: security updates move the Debian revision but
-# leave the .orig tarball, whose hash is the pin.
+# leave the .orig tarball, whose hash is the pin. --tar-only, as a mirror may have the next revision and
+# not the files of the one that its index still names.
 from_apt() { # NAME PACKAGE GLOB
   mkdir -p "$WORK/$1"
-  (cd "$WORK/$1" && private_apt source --download-only --only-source -q "$2/trixie")
+  (cd "$WORK/$1" && private_apt source --download-only --tar-only --only-source -q "$2/trixie")
   # shellcheck disable=SC2086
   mv "$WORK/$1"/$3 "$OUT/$1.tar"
 }
