@@ -83,18 +83,16 @@ impl EventFile {
         options: LogOptions,
         redaction: Redaction,
     ) -> Result<Self, FileError> {
+        let queue = Arc::new(Queue::default());
         let start = || {
             let file = BufWriter::with_capacity(1 << 18, File::create(path)?);
             let mut log = LogWriter::new(file, header, options)?;
             log.flush()?;
-            Ok(log)
-        };
-        let log: Log = start().map_err(|source| FileError { path: path.to_owned(), source })?;
-        let queue = Arc::new(Queue::default());
-        let writer = thread::spawn({
             let queue = Arc::clone(&queue);
-            move || queue.write_all(log, &redaction)
-        });
+            let write = move || queue.write_all(log, &redaction);
+            thread::Builder::new().name("audit-writer".to_owned()).spawn(write)
+        };
+        let writer = start().map_err(|source| FileError { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), queue, writer: Mutex::new(Some(writer)) })
     }
 
