@@ -5,11 +5,12 @@
 //! patch folder. `--playpen-state IN OUT` keeps a shell's state from one process to the next.
 
 mod builtins;
+mod input;
 mod messages;
 mod options;
 mod state;
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 
 use brush_builtins::{BuiltinSet, default_builtins};
 use brush_core::traps::TrapSignal;
@@ -114,12 +115,10 @@ async fn execute(
             }
         },
         Input::Stdin => {
-            let mut text = vec![];
-            std::io::stdin().read_to_end(&mut text)?;
             if !keeps_state {
-                shell.start_command_string_mode(); // for the numbers of lines in messages
+                shell.start_interactive_session()?; // for the numbers of lines in messages
             }
-            string(shell, String::from_utf8_lossy(&text).into_owned(), "stdin").await?
+            input::run(shell, options.is_interactive).await?
         }
     };
     Ok(result.exit_code.into())

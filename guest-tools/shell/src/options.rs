@@ -17,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) name: String,
     /// `$1` and so on.
     pub(crate) args: Vec<String>,
+    /// `-i`: commands from standard input are asked for with a prompt, and a wrong one ends nothing.
+    pub(crate) is_interactive: bool,
     /// Shell options to set and to clear, by their long names.
     pub(crate) enable: Vec<String>,
     pub(crate) disable: Vec<String>,
@@ -28,7 +30,8 @@ impl Options {
         let mut args = args.into_iter();
         let mut name = args.next().unwrap_or_else(|| "sh".into());
         let mut args = args.peekable();
-        let (mut command, mut stdin, mut enable, mut disable) = (false, false, vec![], vec![]);
+        let (mut command, mut stdin, mut is_interactive) = (false, false, false);
+        let (mut enable, mut disable) = (vec![], vec![]);
         while let Some(word) = args.next_if(|a| a.len() > 1 && a.starts_with(['-', '+'])) {
             if word == "--" {
                 break;
@@ -41,6 +44,7 @@ impl Options {
                 match letter {
                     'c' => command = true,
                     's' => stdin = true,
+                    'i' => is_interactive = true,
                     'o' => list.extend(args.next()),
                     _ => list.extend(long_name(letter).map(str::to_owned)),
                 }
@@ -60,7 +64,7 @@ impl Options {
                 None => Input::Stdin,
             },
         };
-        Self { input, name, args: args.collect(), enable, disable }
+        Self { input, name, args: args.collect(), is_interactive, enable, disable }
     }
 }
 

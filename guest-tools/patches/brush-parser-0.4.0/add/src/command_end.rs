@@ -54,7 +54,11 @@ fn scan(text: &str) -> Option<(usize, bool)> {
             }
             b'\n' => {
                 for document in documents.drain(..) {
-                    pos += body(&text[pos + 1..], &document);
+                    // One that does not end is no more than its first line.
+                    pos += body(&text[pos + 1..], &document).unwrap_or_else(|| {
+                        crate::tokenizer::note_open();
+                        0
+                    });
                 }
             }
             b'(' => open.push(Open::Parenthesis),
@@ -164,19 +168,19 @@ fn here_document(text: &str) -> (Option<HereDocument>, usize) {
     (document, start + blanks + length)
 }
 
-/// Returns the length of a body with its last line; 0 if that line is missing.
-fn body(text: &str, document: &HereDocument) -> usize {
+/// Returns the length of a body with its last line, unless that line is missing.
+fn body(text: &str, document: &HereDocument) -> Option<usize> {
     let mut length = 0;
     for line in text.split_inclusive('\n') {
         let shown = line.strip_suffix('\n').unwrap_or(line);
         let shown = if document.strips_tabs { shown.trim_start_matches('\t') } else { shown };
         if shown == document.delimiter {
             // The line break after it is the shell's again.
-            return length + line.trim_end_matches('\n').len();
+            return Some(length + line.trim_end_matches('\n').len());
         }
         length += line.len();
     }
-    0
+    None
 }
 
 fn is_word(text: &str, word: &str) -> bool {
