@@ -7,7 +7,12 @@ use crate::{
     process::{Exit, Incident, Job, Kernel, SignalSet, Start},
 };
 use bytes::Bytes;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Weak},
+};
 use thiserror::Error;
 
 /// Where programs are looked for unless a command says otherwise.
@@ -64,6 +69,30 @@ pub struct Command {
     collect: Vec<u32>,
     sink: Option<Arc<dyn OutputSink>>,
     call: Option<Arc<str>>,
+    interrupter: Interrupter,
+}
+
+/// Interrupts what a command has started, while the command itself goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupter(Arc<Mutex<Option<Running>>>);
+
+/// The job of a command, and its first process.
+#[derive(Debug)]
+struct Running {
+    job: Weak<Job>,
+    pid: u32,
+}
+
+impl Interrupter {
+    /// Sends `SIGINT` to every process of the command but the first, as a terminal does while a shell waits
+    /// for a program. Before the command runs and after its end this does nothing.
+    pub fn interrupt(&self) {
+        let running = self.0.lock();
+        let Some(Running { job, pid }) = &*running else { return };
+        if let Some(job) = job.upgrade() {
+            job.interrupt_all_but(*pid);
+        }
+    }
 }
 
 impl fmt::Debug for Command {
@@ -96,6 +125,7 @@ impl Command {
             collect: vec![],
             sink: None,
             call: None,
+            interrupter: Interrupter::default(),
         }
     }
 
@@ -155,6 +185,11 @@ impl Command {
         StdinWriter(writer)
     }
 
+    /// Returns what interrupts the programs that the command has started.
+    pub fn interrupter(&self) -> Interrupter {
+        self.interrupter.clone()
+    }
+
     /// Opens a descriptor from which the command can read the given bytes.
     #[must_use]
     pub fn input(mut self, fd: u32, data: impl Into<Bytes>) -> Self {
@@ -192,6 +227,7 @@ impl Command {
         let fds = self.descriptors(&captures);
         let (pid, life) = self.start(&job, &fds)?;
         drop(fds);
+        *self.interrupter.0.lock() = Some(Running { job: Arc::downgrade(&job), pid });
         let (exit, incidents) = match &job.turns {
             Some(turns) => {
                 turns.add(pid, Box::pin(life));

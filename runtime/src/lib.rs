@@ -42,7 +42,7 @@ mod vfs;
 mod wasi;
 
 pub use self::{
-    command::{Command, Outcome, RunError},
+    command::{Command, Interrupter, Outcome, RunError},
     engine::{Engine, EngineConfig, EngineError, ModuleError, available_slots},
     errno::Errno,
     fd::{OutputSink, StdinWriter, Stream},

@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Incident, IncidentKind, Status, Turns,
-    signals::{SIGCHLD, SIGKILL, SignalSet, Signals},
+    signals::{SIGCHLD, SIGINT, SIGKILL, SignalSet, Signals},
 };
 use crate::{
     audit::{AuditLog, Decision, EventRef, HostCalls, Op},
@@ -305,6 +305,15 @@ impl Job {
             table.receiver(entry).signals.send(signal);
         }
         if found { Ok(()) } else { Err(Errno::SRCH) }
+    }
+
+    /// Interrupts all processes but one, as a terminal does that a shell has given to another program.
+    pub(crate) fn interrupt_all_but(&self, pid: u32) {
+        let table = self.table.lock();
+        let others = table.entries.values().filter(|it| it.ids.pid != pid && it.end.is_none());
+        for entry in others {
+            entry.signals.send(SIGINT);
+        }
     }
 
     /// Passes the signals for a process on to one of its children for as long as that lives.

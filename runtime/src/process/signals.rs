@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 /// Signals are numbered up to here, as on Linux.
 pub(crate) const MAX_SIGNAL: u8 = 64;
 
+pub(crate) const SIGINT: u8 = 2;
 pub(crate) const SIGKILL: u8 = 9;
 pub(crate) const SIGCHLD: u8 = 17;
 const SIGSTOP: u8 = 19;
