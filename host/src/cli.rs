@@ -13,10 +13,10 @@
 //! | 2 | the command line cannot be understood |
 //! | 3 | error |
 //! | 75 | try again: interrupted, and the same command goes on where it stopped |
-//! | 124 | `run` only: a limit ended the command; the reason is on stderr |
+//! | 124 | `run` and `shell`: a limit ended the command; the reason is on stderr |
 //! | 130 | `run` only: interrupted |
 //!
-//! `run` returns the exit code of the command in the sandbox.
+//! `run` and `shell` return the exit code of the command in the sandbox.
 
 mod building;
 mod hint;
@@ -38,6 +38,7 @@ mod propose;
 mod replay;
 mod rollout;
 mod run;
+mod shell;
 mod snapshot;
 mod variant;
 mod verify;
@@ -79,8 +80,8 @@ const SHUTDOWN: Duration = Duration::from_secs(3);
 /// Everything an agent does (shell, file edits, tests) happens in a sandbox of WebAssembly guests on
 /// a copy-on-write filesystem that records every access.
 ///
-/// Exit codes: 0 done, 1 the answer is no, 2 usage, 3 error, 75 try again. `run` returns the exit
-/// code of its command, and 124 where a limit ended it.
+/// Exit codes: 0 done, 1 the answer is no, 2 usage, 3 error, 75 try again. `run` and `shell` return the
+/// exit code of their command, and 124 where a limit ended it.
 #[derive(Debug, Parser)]
 #[command(name = "playpen", version, max_term_width = 100)]
 struct Cli {
@@ -114,6 +115,7 @@ struct GlobalArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Shell(shell::ShellArgs),
     Audit(audit::AuditArgs),
     Snapshot(snapshot::SnapshotArgs),
     Fork(fork::ForkArgs),
@@ -176,9 +178,12 @@ pub fn main() -> ExitCode {
 
 /// Refuses what the grammar of the command line cannot.
 fn checked(cli: Cli) -> Result<Cli, clap::Error> {
-    if let Command::Run(args) = &cli.command
-        && let Some(flag) = args.unknown_flag()
-    {
+    let flag = match &cli.command {
+        Command::Run(args) => args.unknown_flag(),
+        Command::Shell(args) => args.unknown_flag(),
+        _ => None,
+    };
+    if let Some(flag) = flag {
         let message = format!("unexpected argument '{flag}' found");
         return Err(Cli::command().error(ErrorKind::UnknownArgument, message));
     }
@@ -231,15 +236,15 @@ fn start_log(session: &Session) {
 /// Runs the command until it ends or until it is interrupted.
 fn start(session: &Session, command: Command) -> anyhow::Result<Status> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (is_server, when_interrupted) = match &command {
+    let (takes_interrupts, when_interrupted) = match &command {
         Command::Run(_) => (false, Status::Guest(EXIT_INTERRUPTED)),
-        Command::MockModel(_) => (true, Status::Done),
+        Command::MockModel(_) | Command::Shell(_) => (true, Status::Done),
         _ => (false, Status::TryAgain),
     };
     let status = runtime.block_on(async {
         tokio::select! {
             status = dispatch(session, command) => status,
-            () = interrupted(), if !is_server => {
+            () = interrupted(), if !takes_interrupts => {
                 session.printer.always(format_args!("playpen: interrupted"));
                 Ok(when_interrupted)
             }
@@ -265,6 +270,7 @@ async fn interrupted() {
 async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status> {
     match command {
         Command::Run(args) => run::run(session, &args).await,
+        Command::Shell(args) => shell::run(session, args).await,
         Command::Audit(args) => audit::run(session, &args),
         Command::Snapshot(args) => snapshot::run(session, &args),
         Command::Fork(args) => fork::run(session, &args),

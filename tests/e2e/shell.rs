@@ -2,7 +2,12 @@
 
 use crate::PLAYPEN;
 use playpen_e2e::cases::Cases;
-use std::{io::Write as _, path::Path};
+use std::{
+    io::{Read as _, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 #[test]
 fn shell_and_tools_give_what_native_ones_give() {
@@ -32,6 +37,11 @@ fn features_of_bash_work_as_in_bash() {
 #[test]
 fn what_is_wrong_is_said_as_by_bash() {
     compare("shell-messages.toml");
+}
+
+#[test]
+fn scripts_on_standard_input_are_read_as_by_bash() {
+    compare("shell-input.toml");
 }
 
 #[test]
@@ -142,4 +152,47 @@ fn compare(file: &str) {
         "identical {n_identical} of {n_cases}\n{}",
         differences.join("\n")
     );
+}
+
+#[test]
+fn a_session_takes_command_by_command_and_goes_on_after_a_wrong_one() {
+    let folder = crate::folder().file("a.txt", "one\n");
+    let lines = "cat a.txt\nif true\nthen echo two; fi\n)\ncat\nfor cat\n";
+    let ended = folder.playpen(["shell"]).stdin(lines).run();
+    assert_eq!((ended.out().as_ref(), ended.code), ("one\ntwo\nfor cat\n", 0), "{ended:?}");
+    let prompt = "playpen:/workspace# ";
+    assert!(
+        ended.err().starts_with(&format!("{prompt}{prompt}> {prompt}sh: line 4: syntax")),
+        "{ended:?}"
+    );
+    let ended =
+        folder.playpen(["shell", "--", "python", "-i"]).stdin("print(6 * 7)\nexit(3)\n").run();
+    assert_eq!((ended.out().as_ref(), ended.code), ("42\n", 3), "{ended:?}");
+}
+
+#[test]
+fn an_interrupt_ends_the_program_and_not_the_session() {
+    let folder = crate::folder();
+    let mut session = Command::new(PLAYPEN)
+        .args(["shell"])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = session.stdin.take().unwrap();
+    stdin.write_all(b"echo ready; sleep 100; echo $?\nexit 3\n").unwrap();
+    let mut stdout = session.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 6]).unwrap();
+    let pid = session.id().to_string();
+    let started = Instant::now();
+    while session.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it goes on");
+        Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), session.wait().unwrap().code()), ("130\n", Some(3)));
 }

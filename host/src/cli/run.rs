@@ -18,8 +18,8 @@ pub(super) use mounts::{guest_path, import as import_folder, open_folder};
 use plan::Plan;
 pub(super) use plan::sandbox_for;
 use playpen_runtime::{
-    Errno, Exit, Explanation, Limits, Mount, Outcome, OutputSink, RunError, Sandbox, Stream,
-    store::SnapshotStore,
+    Errno, Exit, Explanation, Interrupter, Limits, Mount, Outcome, OutputSink, RunError, Sandbox,
+    Stream, store::SnapshotStore,
 };
 use recording::{Recording, RecordingArgs};
 pub(super) use replay::replay_events;
@@ -138,6 +138,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     snapshot: Option<String>,
 
+    /// Whether somebody works with the command from a terminal
+    #[arg(skip)]
+    is_session: bool,
+
     /// A record that is no part of what is copied, other than the one that is written
     #[arg(skip)]
     earlier_log: Option<PathBuf>,
@@ -157,6 +161,26 @@ impl RunArgs {
     /// grammar takes what it does not know for the start of the command.
     pub(super) fn unknown_flag(&self) -> Option<&str> {
         self.command.first().map(String::as_str).filter(|program| program.starts_with('-'))
+    }
+
+    /// Makes the run one that somebody works with from a terminal. `wall`, `command` and `variable` are for
+    /// what was not given.
+    pub(super) fn into_session(
+        self,
+        wall: Duration,
+        command: &[&str],
+        variable: (&str, &str),
+    ) -> Self {
+        let mut args = Self { is_session: true, ..self };
+        args.wall.get_or_insert(wall);
+        if args.command.is_empty() {
+            args.command = command.iter().map(|&word| word.to_owned()).collect();
+        }
+        let (name, value) = variable;
+        if !args.variables.iter().any(|(given, _)| given == name) {
+            args.variables.push((name.to_owned(), value.to_owned()));
+        }
+        args
     }
 
     /// Returns the limits that the flags set, by name.
@@ -201,6 +225,10 @@ impl RunArgs {
 /// Runs the command and passes on what it wrote and how it ended.
 pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Status> {
     args.snapshot.as_deref().map_or(Ok(()), SnapshotStore::check_name)?;
+    if args.is_session && args.deterministic.is_some() {
+        let what = "a session cannot be deterministic: what is typed comes when it comes";
+        return Err(Advice::new(what, "`playpen run --deterministic` takes a whole input").into());
+    }
     let Ran { plan, image, sandbox, outcome } = run_recorded(session, args, None, true).await?;
     let copied = &plan.copied;
     let outcome = match outcome {
@@ -312,9 +340,10 @@ async fn execute(
     let mut command = sandbox.command(program).args(rest);
     if let Some(stdin) = stdin {
         command = command.stdin(stdin);
-    } else if !io::stdin().is_terminal() {
+    } else if args.is_session || !io::stdin().is_terminal() {
         stdin::feed(command.stdin_pipe());
     }
+    let interrupter = command.interrupter();
     let pass_on = Arc::new(PassOn { printer: session.printer.clone(), left: Notify::new() });
     if shows && !session.printer.is_json() {
         command = command.watch(Arc::<PassOn>::clone(&pass_on));
@@ -322,7 +351,17 @@ async fn execute(
     tokio::select! {
         outcome = command.output() => Ok(Some(outcome?)),
         () = pass_on.left.notified() => Ok(None),
+        () = pass_interrupts(&interrupter), if args.is_session => Ok(None),
     }
+}
+
+/// Interrupts what the command has started whenever the user asks for it.
+async fn pass_interrupts(interrupter: &Interrupter) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        interrupter.interrupt();
+    }
+    // Without a handler there is nothing to pass on.
+    std::future::pending().await
 }
 
 /// Passes output on as it appears.
