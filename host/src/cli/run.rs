@@ -361,7 +361,7 @@ async fn pass_interrupts(interrupter: &Interrupter) {
         interrupter.interrupt();
     }
     // Without a handler there is nothing to pass on.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Passes output on as it appears.

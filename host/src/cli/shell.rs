@@ -8,7 +8,7 @@ use super::{
 use std::time::Duration;
 
 /// How long a session may last, unless a flag says otherwise.
-const WALL: Duration = Duration::from_secs(12 * 60 * 60);
+const WALL: Duration = Duration::from_hours(12);
 
 /// What is started, unless something else is given.
 const SHELL: [&str; 2] = ["sh", "-i"];
