@@ -2,7 +2,7 @@
 //! the command itself can read what follows.
 
 use brush_core::{Error, ExecutionResult, Shell, SourceInfo};
-use brush_parser::{ParseError, without_warnings};
+use brush_parser::{Reading, State};
 use std::{
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
@@ -20,20 +20,24 @@ pub(crate) async fn run(
 ) -> Result<ExecutionResult, Error> {
     let mut input = playpen_sys::dup(&io::stdin())?;
     let mut n_lines = 0;
-    let mut text = String::new();
+    let mut reading = Reading::new();
     let mut result = ExecutionResult::success();
     loop {
         if is_interactive {
-            prompt(shell, !text.is_empty()).await?;
+            prompt(shell, !reading.text().is_empty()).await?;
         }
         let line = read_line(&mut input)?;
         let is_last = line.is_empty();
-        text.push_str(&String::from_utf8_lossy(&line));
-        let state = State::of(shell, &text);
+        let options = shell.parser_options();
+        let mut state = reading.push(&String::from_utf8_lossy(&line), &options);
+        if state == State::Incomplete && (is_last || is_interactive) {
+            // Who types sees at once what is wrong.
+            state = reading.state(&options);
+        }
         if state == State::Incomplete && !is_last {
             continue;
         }
-        let text = std::mem::take(&mut text);
+        let text = std::mem::take(&mut reading).into_text();
         let n_new_lines = text.matches('\n').count();
         if !text.trim().is_empty() {
             let is_whole = state == State::Whole;
@@ -52,39 +56,6 @@ pub(crate) async fn run(
         shell.increment_interactive_line_offset(n_new_lines);
     }
     Ok(shell.on_exit().await.ok().flatten().unwrap_or(result))
-}
-
-/// What the lines read so far are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Commands that can run.
-    Whole,
-    /// The beginning of one.
-    Incomplete,
-    /// No command, whatever follows.
-    Wrong,
-}
-
-impl State {
-    fn of(shell: &Shell<Extensions>, text: &str) -> Self {
-        let (parsed, n_open) = without_warnings(|| shell.parse(text.as_bytes()));
-        match parsed {
-            _ if n_open > 0 => Self::Incomplete,
-            Ok(_) if is_continued(text) => Self::Incomplete,
-            Ok(_) => Self::Whole,
-            Err(ParseError::ParsingAtEndOfInput) => Self::Incomplete,
-            Err(ParseError::Tokenizing { inner, .. }) if inner.is_incomplete() => Self::Incomplete,
-            Err(_) => Self::Wrong,
-        }
-    }
-}
-
-/// Tells whether the line break at the end of a text is escaped.
-fn is_continued(text: &str) -> bool {
-    let Some(line) = text.strip_suffix('\n') else { return false };
-    let n_backslashes = line.chars().rev().take_while(|c| *c == '\\').count();
-    let last = line.rsplit('\n').next().unwrap_or(line);
-    n_backslashes % 2 == 1 && !last.trim_start().starts_with('#')
 }
 
 async fn prompt(shell: &mut Shell<Extensions>, is_continued: bool) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! Where a command substitution ends.
 
+use crate::tokenizer::{Unfinished, note_unfinished};
+
 /// What is open while looking for the end.
 #[derive(PartialEq)]
 enum Open {
@@ -56,7 +58,7 @@ fn scan(text: &str) -> Option<(usize, bool)> {
                 for document in documents.drain(..) {
                     // One that does not end is no more than its first line.
                     pos += body(&text[pos + 1..], &document).unwrap_or_else(|| {
-                        crate::tokenizer::note_open();
+                        note_unfinished(|| Unfinished::HereDocument(document.delimiter.clone()));
                         0
                     });
                 }
