@@ -32,7 +32,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 
 /// There is no program of that name, as shells say it.
 const EXIT_NOT_FOUND: u8 = 127;
@@ -344,6 +347,12 @@ async fn execute(
         stdin::feed(command.stdin_pipe());
     }
     let interrupter = command.interrupter();
+    // Before the command starts, so that no interrupt meets the program that runs it.
+    let interrupts = args
+        .is_session
+        .then(|| signal(SignalKind::interrupt()))
+        .transpose()
+        .context("cannot listen for interrupts")?;
     let pass_on = Arc::new(PassOn { printer: session.printer.clone(), left: Notify::new() });
     if shows && !session.printer.is_json() {
         command = command.watch(Arc::<PassOn>::clone(&pass_on));
@@ -351,16 +360,17 @@ async fn execute(
     tokio::select! {
         outcome = command.output() => Ok(Some(outcome?)),
         () = pass_on.left.notified() => Ok(None),
-        () = pass_interrupts(&interrupter), if args.is_session => Ok(None),
+        () = pass_interrupts(&interrupter, interrupts) => Ok(None),
     }
 }
 
-/// Interrupts what the command has started whenever the user asks for it.
-async fn pass_interrupts(interrupter: &Interrupter) {
-    while tokio::signal::ctrl_c().await.is_ok() {
-        interrupter.interrupt();
+/// Interrupts what the command has started whenever the user asks for it; never returns.
+async fn pass_interrupts(interrupter: &Interrupter, interrupts: Option<Signal>) {
+    if let Some(mut interrupts) = interrupts {
+        while interrupts.recv().await.is_some() {
+            interrupter.interrupt();
+        }
     }
-    // Without a handler there is nothing to pass on.
     std::future::pending::<()>().await;
 }
 
