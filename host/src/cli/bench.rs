@@ -226,6 +226,27 @@ fn print(session: &Session, comparisons: &[Comparison]) {
         }
     }
     session.printer.result(table);
+    if let Some(costs) = costs_of_a_record(comparisons) {
+        session.printer.result(costs);
+    }
+}
+
+/// Says what a record of everything costs over all kinds of operations together, and where it costs most.
+fn costs_of_a_record(comparisons: &[Comparison]) -> Option<String> {
+    let costs: Vec<(&str, f64)> = comparisons
+        .iter()
+        .filter_map(|comparison| {
+            let all = comparison.audited.iter().find(|side| side.level == AuditLevel::All)?;
+            Some((comparison.name.as_str(), all.over_unaudited))
+        })
+        .collect();
+    let (name, most) = costs.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let n_kinds = u32::try_from(costs.len()).expect("a few");
+    let mean = (costs.iter().map(|(_, cost)| cost.ln()).sum::<f64>() / f64::from(n_kinds)).exp();
+    Some(format!(
+        "With a record of all, {n_kinds} kinds of work take {mean:.2} times as long as with none \
+         (geometric mean); `{name}` takes {most:.2} times as long, which is the most."
+    ))
 }
 
 /// Says how many times longer what is measured takes than the side of a row.
