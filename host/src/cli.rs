@@ -36,6 +36,7 @@ mod mock_model;
 mod policy;
 mod propose;
 mod replay;
+mod report;
 mod rollout;
 mod run;
 mod shell;
@@ -126,6 +127,7 @@ enum Command {
     Variant(variant::VariantArgs),
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
+    Report(report::ReportArgs),
     Demo(demo::DemoArgs),
     Image(image::ImageArgs),
     Doctor(doctor::DoctorArgs),
@@ -281,6 +283,7 @@ async fn dispatch(session: &Session, command: Command) -> anyhow::Result<Status>
         Command::Variant(args) => variant::run(session, &args).await,
         Command::Verify(args) => verify::run(session, &args).await,
         Command::Export(args) => export::run(session, &args),
+        Command::Report(args) => report::run(session, &args),
         Command::Demo(args) => demo::run(session, &args).await,
         Command::Image(args) => image::run(session, &args).await,
         Command::Doctor(args) => doctor::run(session, &args),

@@ -14,7 +14,7 @@
 //! * **No clock decides.** Tests that hang are found by their steps, and mutants are drawn by a hash.
 
 use playpen_runtime::Tree;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use similar::{DiffOp, TextDiff};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -78,7 +78,7 @@ pub struct Measured<'a> {
 }
 
 /// How many mutants were noticed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
     /// Mutants that a test noticed.
     pub n_killed: usize,

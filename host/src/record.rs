@@ -24,6 +24,7 @@ mod given;
 mod patch;
 mod start;
 mod trees;
+mod verdict;
 mod verification;
 mod write;
 
@@ -32,12 +33,15 @@ pub use attempt::{AttemptAudit, AttemptRecord};
 pub use given::{StoredAttempt, StoredBudget, Worked, digest_of, find_attempts, read_attempt};
 pub use patch::unified_diff;
 pub use trees::{TreeId, TreeStore};
-use verification::find_files;
+pub(crate) use verdict::elapsed_us;
+pub use verdict::{StoredVerdict, find_runs};
+pub(crate) use verification::find_files;
+use verification::find_files_to;
 pub use verification::{
     LoadedClaim, StoredClaim, StoredPolicy, StoredVerification, VERIFICATION_FILE,
     find_verifications, read_verification, store_of,
 };
-use write::read_json;
+pub(crate) use write::read_json;
 pub use write::{json_line, write_file, write_json};
 
 /// The version of the layout. A reader refuses a run of a later one.

@@ -24,6 +24,7 @@ fn the_demo_solves_its_project_and_its_trajectories_repeat() {
     assert!(n_files(&project, "trajectory.json") >= 12, "too few trajectories in {project:?}");
 
     check_replay(&folder.join("first/runs/demo"));
+    check_report(&folder.join("first/runs"), &report);
 
     demo(folder.path(), "second");
     let (first, second) = (records(&project), records(&folder.join("second")));
@@ -71,6 +72,29 @@ fn check_replay(run: &Path) {
         "{again:?}"
     );
     fs_err::write(&path, text).unwrap();
+}
+
+/// The report adds up to what the demo told, and its page shows every attempt.
+fn check_report(runs: &Path, demo: &Value) {
+    let page = runs.join("page.html");
+    let program = crate::playpen(["--json", "report", "--html"]).args([page.as_path(), runs]);
+    let ended = program.run();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let [report] = &ended.json().as_array().unwrap()[..] else { panic!("{ended:?}") };
+    assert_eq!(report["is_complete"], true);
+    let solved = report["tasks"].as_array().unwrap().iter();
+    let solved = solved.filter(|task| task["report"]["state"]["kind"] == "solved").count();
+    assert_eq!(solved, demo["rows"].as_array().unwrap().len() - 1);
+    let n_attempts = n_files(runs, "trajectory.json");
+    assert_eq!(report["totals"]["n_attempts"], n_attempts);
+    let of_stages = report["stages"].as_array().unwrap().iter();
+    let sum: u64 = of_stages.map(|stage| stage["totals"]["n_attempts"].as_u64().unwrap()).sum();
+    assert_eq!(sum, n_attempts as u64);
+    let page = fs_err::read_to_string(page).unwrap();
+    for attempt in report["attempts"].as_array().unwrap() {
+        let id = attempt["id"].as_str().unwrap();
+        assert!(page.contains(&format!(" id=\"{id}\">")), "{id}");
+    }
 }
 
 /// The project is real work: dependent tasks, a refused attempt, refused accesses.

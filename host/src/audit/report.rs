@@ -1,37 +1,24 @@
 //! One page to look at: what a log says, as HTML that needs nothing but itself.
 //!
-//! Everything in a log that a guest has chosen (paths, arguments, names of programs) is hostile. The
-//! page is written through [`page::Page`], which takes markup only as literals of this program and
-//! escapes everything else; it has no script, and its policy forbids all that it does not have.
+//! Everything in a log that a guest has chosen (paths, arguments, names of programs) is hostile; the
+//! page is written through [`Page`], which escapes it.
 
 mod changes;
 mod files;
-mod page;
 mod processes;
 
 use super::{Access, Record, denied, stats};
+use crate::page::{self, Page};
 use changes::Changes;
 use files::Files;
-use page::Page;
 use processes::Processes;
-
-const STYLE: &str = include_str!("report/style.css");
 
 /// Denials and flagged accesses that are listed.
 const MAX_DENIED: usize = 500;
 
-/// Lines of a patch that are shown.
-const MAX_PATCH_LINES: usize = 5000;
-
 /// Returns the page. `patch` is what the run changed, as `diff -u` writes it, if anybody has it.
 pub fn html(record: &Record, patch: Option<&str>) -> String {
-    let mut page = Page::default();
-    page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    page.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
-    page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    page.raw("<meta name=\"color-scheme\" content=\"light dark\">\n<title>Audit of ");
-    page.text(&record.header.run).raw("</title>\n<style>\n").raw(STYLE);
-    page.raw("</style>\n</head>\n<body>\n");
+    let mut page = Page::titled("Audit of ", &record.header.run);
     head(&mut page, record);
     figures(&mut page, record);
     let processes = Processes::of(record);
@@ -39,12 +26,12 @@ pub fn html(record: &Record, patch: Option<&str>) -> String {
     denials(&mut page, &denied(record));
     Changes::of(record).write(&mut page, &record.header);
     if let Some(patch) = patch {
-        write_patch(&mut page, patch);
+        page.raw("<section>\n<h2>Diff</h2>\n").patch(patch);
+        page.raw("</section>\n");
     }
     processes.tree(&mut page);
     Files::of(record).write(&mut page, &record.header);
-    page.raw("</body>\n</html>\n");
-    page.into_string()
+    page.finish()
 }
 
 fn head(page: &mut Page, record: &Record) {
@@ -75,20 +62,16 @@ fn head(page: &mut Page, record: &Record) {
 fn figures(page: &mut Page, record: &Record) {
     let stats = stats(record);
     page.raw("<section class=\"figures\">\n");
-    let mut figure = |name: &'static str, value: String, class: &'static str| {
-        page.raw("<div class=\"").raw(class).raw("\"><b>").text(&value).raw("</b><span>");
-        page.raw(name).raw("</span></div>\n");
-    };
-    let alarm = |n: usize| if n > 0 { "alarm" } else { "calm" };
-    figure("events", page::grouped(stats.n_events), "calm");
-    figure("denied", page::grouped(stats.n_denied as u64), alarm(stats.n_denied));
-    figure("flagged", page::grouped(stats.n_flagged as u64), alarm(stats.n_flagged));
-    figure("processes", page::grouped(stats.n_processes as u64), "calm");
-    figure("files read", page::grouped(stats.n_files_read as u64), "calm");
-    figure("files written", page::grouped(stats.n_files_written as u64), "calm");
-    figure("read", page::bytes(stats.bytes_read), "calm");
-    figure("written", page::bytes(stats.bytes_written), "calm");
-    figure("time", page::seconds(stats.took_us), "calm");
+    let mut figure = |name, value: String, is_alarm| page.figure(name, &value, is_alarm);
+    figure("events", page::grouped(stats.n_events), false);
+    figure("denied", page::grouped(stats.n_denied as u64), stats.n_denied > 0);
+    figure("flagged", page::grouped(stats.n_flagged as u64), stats.n_flagged > 0);
+    figure("processes", page::grouped(stats.n_processes as u64), false);
+    figure("files read", page::grouped(stats.n_files_read as u64), false);
+    figure("files written", page::grouped(stats.n_files_written as u64), false);
+    figure("read", page::bytes(stats.bytes_read), false);
+    figure("written", page::bytes(stats.bytes_written), false);
+    figure("time", page::seconds(stats.took_us), false);
     page.raw("</section>\n");
 }
 
@@ -114,30 +97,6 @@ fn denials(page: &mut Page, denied: &[Access]) {
     }
     page.raw("</table></div>\n");
     page::more(page, denied.len(), MAX_DENIED);
-    page.raw("</section>\n");
-}
-
-fn write_patch(page: &mut Page, patch: &str) {
-    page.raw("<section>\n<h2>Diff</h2>\n<pre class=\"patch\">");
-    for line in patch.lines().take(MAX_PATCH_LINES) {
-        page.raw(match line.as_bytes() {
-            [b'+', b'+', b'+', b' ', ..] | [b'-', b'-', b'-', b' ', ..] | [b'd', ..] => "<b>",
-            [b'+', ..] => "<ins>",
-            [b'-', ..] => "<del>",
-            [b'@', ..] => "<i>",
-            _ => "<span>",
-        });
-        page.text(line);
-        page.raw(match line.as_bytes() {
-            [b'+', b'+', b'+', b' ', ..] | [b'-', b'-', b'-', b' ', ..] | [b'd', ..] => "</b>",
-            [b'+', ..] => "</ins>",
-            [b'-', ..] => "</del>",
-            [b'@', ..] => "</i>",
-            _ => "</span>",
-        });
-    }
-    page.raw("</pre>\n");
-    page::more(page, patch.lines().count(), MAX_PATCH_LINES);
     page.raw("</section>\n");
 }
 

@@ -8,7 +8,11 @@ use std::{
 use walkdir::WalkDir;
 
 use super::{Dropped, error::ExportError};
-use crate::atif::Trajectory;
+use crate::{
+    atif::Trajectory,
+    record::{AttemptRecord, find_runs},
+    verify::gate::Reason,
+};
 
 /// How deep below a source attempts are looked for: `RUNS/RUN/variants/VARIANT/ITEM/ATTEMPT/`.
 const MAX_DEPTH: usize = 7;
@@ -52,41 +56,6 @@ impl Attempt {
     }
 }
 
-/// What is read of a `verdict.json`.
-#[derive(Debug, Deserialize)]
-struct VerdictFile {
-    accepted: bool,
-    task: String,
-    role: String,
-    attempt: u32,
-    #[serde(default)]
-    variant: Option<String>,
-    gates: Vec<GateFile>,
-    #[serde(default)]
-    usage: UsageFile,
-}
-
-#[derive(Debug, Deserialize)]
-struct GateFile {
-    #[serde(default)]
-    reasons: Vec<ReasonFile>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ReasonFile {
-    reason: String,
-    #[serde(default)]
-    fault: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct UsageFile {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-}
-
 /// What is read of a `task.json`.
 #[derive(Debug, Deserialize)]
 struct TaskFile {
@@ -109,11 +78,10 @@ pub(super) fn read(sources: &[PathBuf]) -> Result<(Vec<Attempt>, Vec<Dropped>), 
     let (mut attempts, mut dropped) = (vec![], vec![]);
     let mut names = BTreeSet::new();
     for source in sources {
-        let mut runs = runs_below(source)?;
+        let runs = if source.is_dir() { find_runs(source)? } else { vec![] };
         if runs.is_empty() {
             return Err(ExportError::NoSource { path: source.clone() });
         }
-        runs.sort();
         for run in runs {
             let name = free_name(&mut names, &json::<RunFile>(&run.join("run.json"))?.run_id);
             read_run(&run, &name, &mut attempts, &mut dropped)?;
@@ -121,21 +89,6 @@ pub(super) fn read(sources: &[PathBuf]) -> Result<(Vec<Attempt>, Vec<Dropped>), 
     }
     choose(&mut attempts, &mut dropped);
     Ok((attempts, dropped))
-}
-
-/// Returns the folders of runs at or below `folder`.
-fn runs_below(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
-    if !folder.is_dir() {
-        return Err(ExportError::NoSource { path: folder.to_owned() });
-    }
-    let mut runs = vec![];
-    for entry in WalkDir::new(folder).max_depth(3).sort_by_file_name() {
-        let entry = entry.map_err(|error| walk_error(folder, error))?;
-        if entry.file_name() == "run.json" {
-            runs.extend(entry.path().parent().map(Path::to_owned));
-        }
-    }
-    Ok(runs)
 }
 
 fn walk_error(folder: &Path, error: walkdir::Error) -> ExportError {
@@ -187,13 +140,10 @@ fn read_attempt(
     id: &str,
     part: &str,
 ) -> Result<Result<Attempt, String>, ExportError> {
-    let path = folder.join("verdict.json");
-    if !path.exists() {
+    let Some(verdict) = AttemptRecord::open(folder.to_owned()).read_verdict()? else {
         return Ok(Err("there is no verdict: the run was interrupted".to_owned()));
-    }
-    let verdict: VerdictFile = json(&path)?;
-    let reasons = || verdict.gates.iter().flat_map(|gate| &gate.reasons);
-    if reasons().any(|reason| reason.fault.as_deref() == Some("infra")) {
+    };
+    if verdict.is_undecided() {
         return Ok(Err("it is undecided: a limit of the machine was met".to_owned()));
     }
     if part == "tasks" && verdict.accepted {
@@ -211,13 +161,13 @@ fn read_attempt(
     if let Err(error) = trajectory.validate() {
         return Ok(Err(error.to_string()));
     }
-    let kinds: BTreeSet<String> = reasons().map(|reason| reason.reason.clone()).collect();
+    let kinds: BTreeSet<String> = verdict.reasons().map(Reason::name).collect();
     Ok(Ok(Attempt {
         id: id.to_owned(),
         kind: verdict.variant.clone().unwrap_or_else(|| part.to_owned()),
         fate: if verdict.accepted { Fate::Kept } else { Fate::Failed },
         reasons: kinds.into_iter().collect(),
-        n_tokens: verdict.usage.prompt_tokens + verdict.usage.completion_tokens,
+        n_tokens: verdict.usage.total_tokens(),
         item: verdict.task,
         role: verdict.role,
         number: verdict.attempt,

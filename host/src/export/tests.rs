@@ -79,9 +79,9 @@ fn attempt(run: &Path, place: &str, accepted: bool, reasons: &Value, steps: &Tra
     let (item, attempt) = place.split_once('/').unwrap();
     let (role, number) = attempt.split_once('-').unwrap();
     let verdict = json!({
-        "accepted": accepted, "task": item, "role": role, "attempt": number.parse::<u32>().unwrap(),
+        "format_version": 1, "accepted": accepted, "task": item, "role": role, "attempt": number.parse::<u32>().unwrap(),
         "gates": [{"gate": "pass_after", "passed": accepted, "reasons": reasons}],
-        "usage": {"prompt_tokens": 5, "completion_tokens": 2},
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2, "cached_tokens": 0},
     });
     write(run, &format!("tasks/{place}/verdict.json"), &verdict);
     write(run, &format!("tasks/{place}/trajectory.json"), steps);
@@ -94,14 +94,16 @@ fn run() -> TempDir {
     write(run, "run.json", &json!({ "run_id": "calc-0001" }));
     write(run, "tasks/1.1.1/task.json", &json!({ "state": {"kind": "solved"} }));
     write(run, "tasks/1.1.2/task.json", &json!({ "state": {"kind": "unsolved"} }));
-    let fails = json!([{ "reason": "fails", "id": "t" }]);
+    let fails = json!([{
+        "reason": "fails", "id": "t", "outcome": "failed", "exception": "E", "message": "m", "place": "own",
+    }]);
     let plain = trajectory(&[Say::User("Do it."), Say::Agent("Done.", vec![])]);
     attempt(run, "1.1.1/test_writer-1", true, &json!([]), &plain);
     attempt(run, "1.1.1/test_writer-2", true, &json!([]), &awkward());
     attempt(run, "1.1.1/implementer-1", false, &fails, &plain);
     attempt(run, "1.1.1/implementer-2", true, &json!([]), &awkward());
     attempt(run, "1.1.2/test_writer-1", true, &json!([]), &plain);
-    let infra = json!([{ "reason": "limit", "fault": "infra" }]);
+    let infra = json!([{ "reason": "limit", "limit": "wall", "fault": "infra" }]);
     attempt(run, "1.1.2/implementer-1", false, &infra, &plain);
     write(run, "tasks/1.1.3/test_writer-1/trajectory.json", &plain);
     dir

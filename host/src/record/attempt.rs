@@ -24,8 +24,14 @@ pub(super) const MAX_EVENTS: usize = 300_000;
 /// Everything said and done.
 const TRAJECTORY_FILE: &str = "trajectory.json";
 
+/// What the gates said.
+pub(super) const VERDICT_FILE: &str = "verdict.json";
+
+/// What the attempt hands in.
+pub(super) const PATCH_FILE: &str = "patch.diff";
+
 /// What a clock said.
-const TIMES_FILE: &str = "times.json";
+pub(super) const TIMES_FILE: &str = "times.json";
 
 /// Every access.
 const AUDIT_FILE: &str = "audit.jsonl";
@@ -91,7 +97,7 @@ impl AttemptRecord {
     ///
     /// Fails if the file cannot be written.
     pub fn write_verdict(&self, verdict: &impl Serialize) -> Result<(), RecordError> {
-        write_json(&self.path.join("verdict.json"), verdict)
+        write_json(&self.path.join(VERDICT_FILE), verdict)
     }
 
     /// Writes `patch.diff`: what the attempt hands in.
@@ -100,7 +106,7 @@ impl AttemptRecord {
     ///
     /// Fails if the file cannot be written.
     pub fn write_patch(&self, before: &Tree, after: &Tree) -> Result<(), RecordError> {
-        write_file(&self.path.join("patch.diff"), unified_diff(before, after).as_bytes())
+        write_file(&self.path.join(PATCH_FILE), unified_diff(before, after).as_bytes())
     }
 
     /// Writes `mutation.json`, and how long it took into a file beside it.

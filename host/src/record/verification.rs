@@ -282,9 +282,18 @@ pub fn find_verifications(folder: &Path) -> Result<Vec<PathBuf>, RecordError> {
 }
 
 /// Returns every file of a name below `folder`, sorted.
-pub(super) fn find_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, RecordError> {
+pub(crate) fn find_files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, RecordError> {
+    find_files_to(usize::MAX, folder, name)
+}
+
+/// Returns every file of a name up to so many levels below `folder`, sorted.
+pub(super) fn find_files_to(
+    n_levels: usize,
+    folder: &Path,
+    name: &str,
+) -> Result<Vec<PathBuf>, RecordError> {
     let mut found = vec![];
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+    for entry in walkdir::WalkDir::new(folder).max_depth(n_levels).sort_by_file_name() {
         let entry = entry
             .map_err(|error| RecordError::Read { path: folder.to_owned(), source: error.into() })?;
         if entry.file_type().is_file() && entry.file_name() == name {

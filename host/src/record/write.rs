@@ -35,7 +35,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RecordError
 }
 
 /// Reads a file that [`write_json`] wrote, unless it is of a later version of the layout.
-pub(super) fn read_json<T: DeserializeOwned>(
+pub(crate) fn read_json<T: DeserializeOwned>(
     path: &Path,
     version: impl Fn(&T) -> u32,
 ) -> Result<T, RecordError> {

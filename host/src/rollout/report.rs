@@ -1,6 +1,6 @@
 //! What came of a rollout.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
 use crate::{model::Usage, mutation::Score};
@@ -53,7 +53,7 @@ pub struct Totals {
 }
 
 /// What came of a task. This is also what `task.json` holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TaskReport {
     /// The task's number.
     pub number: String,
@@ -68,14 +68,14 @@ pub struct TaskReport {
     /// The ids of its tests, if it was solved.
     pub tests: Vec<String>,
     /// How many mutants of the implementation its tests noticed, where that was measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutation: Option<Score>,
     /// Visual tests of the task, which are kept and not run.
     pub unsupported_visual_tests: Vec<String>,
 }
 
 /// What came of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TaskState {
     /// Its tests were accepted and an implementation was verified.

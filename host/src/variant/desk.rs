@@ -1,7 +1,7 @@
 //! What a variant works with: the model, agents, the verifier, and the records of a run.
 
 use playpen_runtime::Tree;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
@@ -146,7 +146,7 @@ struct AttemptVerdict<'a> {
 }
 
 /// How much of what is wanted an attempt brought about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
     /// Tests that pass.
     pub n_passed: usize,

@@ -1,9 +1,7 @@
 //! What became of the files: made, changed, renamed, removed.
 
-use super::{
-    Record,
-    page::{self, Page},
-};
+use super::Record;
+use crate::page::{self, Page};
 use playpen_runtime::audit::{ContentDigest, Event, Header, NodeRef, Op};
 use std::collections::BTreeMap;
 

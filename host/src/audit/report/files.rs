@@ -1,9 +1,7 @@
 //! The files that were touched, as a tree with what was read and written.
 
-use super::{
-    Record,
-    page::{self, Page},
-};
+use super::Record;
+use crate::page::{self, Page};
 use playpen_runtime::audit::{Decision, Event, Header, Op};
 use std::collections::BTreeMap;
 

@@ -1,9 +1,7 @@
 //! The processes of a run: when each ran, and which started which.
 
-use super::{
-    Record,
-    page::{self, Page},
-};
+use super::Record;
+use crate::page::{self, Page};
 use playpen_runtime::audit::{Decision, Event, Op};
 use std::{collections::BTreeMap, sync::Arc};
 
