@@ -67,14 +67,26 @@ impl Policy {
     }
 }
 
-/// Returns patterns as the sandbox matches them.
+/// Returns patterns as the sandbox matches them: absolute, without what means nothing in a path. One that ends in
+/// a slash means the folder with all that is in it.
 pub fn absolute(patterns: &[String], mounts: &[String]) -> Vec<String> {
     let below = |pattern: &String| {
+        let plain = plain(pattern);
         if pattern.starts_with('/') {
-            vec![pattern.clone()]
+            vec![format!("/{plain}")]
         } else {
-            mounts.iter().map(|mount| format!("{mount}/{pattern}")).collect()
+            // A mount is where it is, whatever characters its name has.
+            mounts.iter().map(|mount| format!("{}/{plain}", globset::escape(mount))).collect()
         }
     };
     patterns.iter().flat_map(below).collect()
+}
+
+fn plain(pattern: &str) -> String {
+    let mut parts: Vec<&str> =
+        pattern.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    if pattern.ends_with('/') || parts.is_empty() {
+        parts.push("**");
+    }
+    parts.join("/")
 }

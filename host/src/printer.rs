@@ -62,6 +62,11 @@ impl Printer {
         self.json
     }
 
+    /// Returns whether nothing but errors is wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
+    }
+
     /// Returns whether details were asked for.
     pub fn is_verbose(&self) -> bool {
         self.verbosity == Verbosity::Verbose

@@ -42,6 +42,17 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Reads the name of files or folders: no path, and no pattern, which would match nothing.
+pub(crate) fn file_name(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('/').unwrap_or(text);
+    if name.is_empty() || name.contains(['/', '*', '?']) {
+        return Err(format!(
+            "`{text}` is not a name; paths and patterns go into a `.playpenignore`"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
 fn split(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)

@@ -25,6 +25,7 @@ mod command;
 mod engine;
 mod errno;
 mod fd;
+mod glob;
 pub mod image;
 mod limits;
 mod locks;
@@ -46,6 +47,7 @@ pub use self::{
     engine::{Engine, EngineConfig, EngineError, ModuleError, available_slots},
     errno::Errno,
     fd::{OutputSink, StdinWriter, Stream},
+    glob::{GlobError, glob},
     image::{Image, ImageError},
     limits::{LimitKind, Limits, Usage},
     net::NetworkMode,

@@ -65,6 +65,7 @@ pub struct Tree {
     next: Ino,
     /// Inodes without names that descriptors still hold.
     orphans: Arc<BTreeSet<Ino>>,
+    /// Names, and the root.
     n_files: u64,
     n_bytes: u64,
 }
@@ -84,7 +85,8 @@ impl Tree {
         Self { inodes, next: ROOT + 1, orphans: Arc::default(), n_files: 1, n_bytes: 0 }
     }
 
-    /// Returns the number of files, directories and links, the root included.
+    /// Returns the number of names of files, directories and links, the root included: a file with two hard links
+    /// counts twice.
     pub fn n_files(&self) -> u64 {
         self.n_files
     }
@@ -204,6 +206,8 @@ impl Tree {
         }
         inode.nlink += 1;
         inode.changed = now;
+        // Each name counts: names take memory too.
+        self.n_files += 1;
         self.link_name(parent, name.into(), ino, now)
     }
 
@@ -227,6 +231,8 @@ impl Tree {
         self.unlink_name(parent, name, now)?;
         if is_last {
             self.forget_or_orphan(ino, is_open(ino));
+        } else {
+            self.n_files -= 1;
         }
         Ok(())
     }

@@ -74,6 +74,8 @@ pub(crate) struct Vfs {
     base: Held,
     /// The node that the operation under way has made.
     made: Option<NodeId>,
+    /// The rule of a tripwire that the operation under way met below what it names.
+    met: Option<Arc<str>>,
     /// The names of nodes that have several.
     names: Names,
     /// Nodes that a tripwire met under any name, with the rule.
@@ -107,6 +109,7 @@ impl Vfs {
             open_counts: BTreeMap::new(),
             base: Held::default(),
             made: None,
+            met: None,
             names: Names::default(),
             marked: BTreeMap::new(),
             clock,
@@ -125,6 +128,7 @@ impl Vfs {
             open_counts: BTreeMap::new(),
             base: Held::default(),
             made: None,
+            met: None,
             names: Names::default(),
             marked: self.marked.clone(),
             clock: self.clock.fork(),
@@ -278,11 +282,20 @@ impl Vfs {
         if end > MAX_FILE_BYTES {
             return Err(Errno::FBIG);
         }
-        if end > self.size_of(node)? {
-            self.check_bytes(budget, data.len() as u64)?;
+        match self.growth(node, offset, data.len() as u64)? {
+            0 => {}
+            n_bytes => self.check_bytes(budget, n_bytes)?,
         }
         let now = self.clock.wall_nanos();
         self.tree_mut(node.mount).ok_or(Errno::BADF)?.write_at(node.ino, offset, data, now)
+    }
+
+    /// Returns how many bytes more a file holds once so many are written: holes take none before.
+    fn growth(&self, node: NodeId, offset: u64, n_bytes: u64) -> SysResult<u64> {
+        match &self.inode(node).ok_or(Errno::BADF)?.node {
+            Node::File(content) => Ok(content.growth(offset, n_bytes)),
+            _ => Ok(n_bytes),
+        }
     }
 
     pub(crate) fn size_of(&self, node: NodeId) -> SysResult<u64> {

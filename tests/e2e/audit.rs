@@ -132,6 +132,123 @@ fn never_read_fails_on_every_way_to_read_and_lists_the_events() {
     }
 }
 
+/// The paths of a question may be written in any way, and one that names nothing is told.
+#[test]
+fn a_question_may_name_a_path_in_any_way() {
+    let folder = project();
+    let (_, log) = record(&folder, &[], &["cat", "tests/hidden/test_x.py"]);
+    for pattern in [
+        "tests/hidden",
+        "tests/hidden/",
+        "./tests//hidden/test_x.py",
+        "/workspace/./tests",
+        ".",
+        "/",
+        "tests/*",
+    ] {
+        let answer = log.audit(&["never-read", pattern]);
+        assert_eq!(answer.code, 1, "{pattern}: {answer:?}");
+        assert_eq!(log.audit(&["who-read", pattern]).code, 0, "{pattern}");
+    }
+    for pattern in ["", "tests/../src"] {
+        assert_eq!(log.audit(&["never-read", pattern]).code, 3, "{pattern}");
+    }
+    let answer = log.audit(&["never-read", "test/hidden/**"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(answer.err().contains("no event names `test/hidden/**`"), "{answer:?}");
+}
+
+/// What a run starts from is no secret to the record, and what is redacted is no proof.
+#[test]
+fn never_read_knows_snapshots_scripts_and_what_is_redacted() {
+    let folder = project();
+    let home = tempfile::tempdir().unwrap();
+    sh(
+        &folder,
+        "printf '#!/bin/echo %s\\n' leaked > tests/hidden/run.sh && chmod +x tests/hidden/run.sh",
+    );
+    let script = "import os; os.symlink('../tests/hidden/run.sh', 'src/z'); os.waitpid(os.posix_spawn('src/z', ['z'], os.environ), 0)";
+    let (ended, log) = record(&folder, &[], &["python", "-c", script]);
+    assert!(ended.out().contains("leaked"), "{ended:?}");
+    assert_eq!(never_read(&log).code, 1);
+    assert_eq!(log.audit(&["who-read", "tests/hidden/run.sh"]).code, 0);
+
+    let name = format!("s{}", std::process::id());
+    let taken = folder.playpen(["run", "--quiet", "--snapshot", &name, "--", "true"]).run();
+    assert_eq!(taken.code, 0, "{taken:?}");
+    let show = "git show $(git hash-object tests/hidden/test_x.py)";
+    for command in [&["cat", "tests/hidden/test_x.py"][..], &["sh", "-c", show]] {
+        let (ended, log) = record(&folder, &["--from", &name], command);
+        assert!(ended.out().contains("hidden"), "{ended:?}");
+        assert_eq!(never_read(&log).code, 1, "{command:?}");
+    }
+
+    let policy = home.path().join("policy.toml");
+    fs_err::write(&policy, "version = 1\n[audit]\nredact = [\"tests/hidden/**\"]\n").unwrap();
+    let flags = ["--policy", policy.to_str().unwrap()];
+    let (_, log) = record(&folder, &flags, &["cat", "tests/hidden/test_x.py"]);
+    let answer = never_read(&log);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.out().contains("redacted"), "{answer:?}");
+}
+
+/// An object under the name of another one is still the object that it was.
+#[test]
+fn never_read_sees_a_git_object_that_was_renamed_over_another() {
+    let folder = project();
+    let blob = sh(
+        &folder,
+        "rm -rf .git && git init -q . && git add src && git -c user.name=n -c user.email=e@x commit -qm base && git hash-object -w tests/hidden/test_x.py",
+    );
+    let other = sh(&folder, "git rev-parse HEAD:src/a.py");
+    let at = |id: &str| format!(".git/objects/{}/{}", &id[..2], &id[2..]);
+    let read =
+        |path: &str| format!("import zlib; print(zlib.decompress(open('{path}', 'rb').read()))");
+    for (from, to) in [(&blob, &other), (&other, &blob)] {
+        let script = format!("mv -f {} {}; python -c \"{}\"", at(from), at(to), read(&at(to)));
+        let (_, log) = record(&folder, &[], &["sh", "-c", &script]);
+        let answer = never_read(&log);
+        assert_eq!(answer.code, 1, "{answer:?}");
+    }
+}
+
+#[test]
+fn two_runs_do_not_write_to_one_log() {
+    let folder = project();
+    let log = Log(tempfile::tempdir().unwrap());
+    let path = log.path();
+    let first = folder.playpen(["run", "--quiet", "--audit", &path, "--", "sleep", "3"]);
+    let first = std::thread::spawn(move || first.run());
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    let second = folder.playpen(["run", "--quiet", "--audit", &path, "--", "true"]).run();
+    assert_eq!(second.code, 3, "{second:?}");
+    assert!(second.err().contains("another run writes to it"), "{second:?}");
+    assert_eq!(first.join().unwrap().code, 0);
+    assert_eq!(log.audit(&["verify"]).code, 0);
+}
+
+#[test]
+fn a_log_that_is_full_is_not_good() {
+    let folder = project();
+    let (_, log) = record(&folder, &["--audit-limit", "3K"], &["ls", "-R"]);
+    let answer = log.audit(&["verify"]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.out().contains("events are missing: the log is full"), "{answer:?}");
+}
+
+#[test]
+fn a_folder_that_is_renamed_to_a_path_writes_what_is_below() {
+    let folder = project();
+    let script = "mkdir t; echo evil > t/new.py; mv t tests/t; mv src lib";
+    let (_, log) = record(&folder, &[], &["sh", "-c", script]);
+    for path in ["tests/t/new.py", "src/a.py", "lib/a.py"] {
+        let answer = log.audit(&["who-wrote", path]);
+        assert_eq!(answer.code, 0, "{path}: {answer:?}");
+        assert!(answer.out().contains("rename"), "{path}: {answer:?}");
+    }
+    assert_eq!(log.audit(&["who-wrote", "tests/test_a.py"]).code, 1);
+}
+
 #[test]
 fn never_read_sees_a_loose_git_object() {
     let folder = project();

@@ -223,6 +223,64 @@ fn a_learned_policy_lets_the_run_pass_and_nothing_else() {
     }
 }
 
+/// What was denied is denied again: the run goes the same way.
+#[test]
+fn a_learned_policy_allows_nothing_that_was_denied() {
+    let folder = folder()
+        .file("p.toml", "version = 1\n[[rule]]\npaths = [\"secret/\"]\nallow = \"none\"\n")
+        .file("secret/x", "secret\n");
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let work = "cat secret/x || echo refused";
+    let run = |policy: &str, log: &str| {
+        let args = ["run", "--quiet", "--audit", log, "--policy", policy, "--", "sh", "-c", work];
+        folder.playpen(args).run().out().to_owned()
+    };
+    assert_eq!(run("p.toml", &path("e.jsonl")), "refused\n");
+    let learned = folder.playpen(["policy", "learn", &path("e.jsonl")]).run();
+    fs_err::write(scratch.path().join("p.toml"), learned.out()).unwrap();
+    assert_eq!(run(&path("p.toml"), &path("f.jsonl")), "refused\n", "{}", learned.out());
+}
+
+/// Patterns that look as if they guarded something do.
+#[test]
+fn a_rule_may_name_a_folder_in_any_way() {
+    let folder = folder().file("secret/x", "secret\n").file("p.toml", "");
+    for pattern in ["secret", "secret/", "./secret/x", "secret//**", "/w[1]/secret/**", "s*"] {
+        let pattern = pattern.replace("/w[1]", "/w\\\\[1\\\\]");
+        let policy = format!(
+            "version = 1\n[[mount]]\npath = \"/w[1]\"\nfrom = \".\"\n[[rule]]\npaths = [\"{pattern}\"]\nallow = \"none\"\n"
+        );
+        fs_err::write(folder.join("p.toml"), policy).unwrap();
+        let ended =
+            folder.playpen(["run", "--quiet", "--policy", "p.toml", "--", "cat", "secret/x"]).run();
+        assert_eq!((ended.code, ended.out()), (1, String::new()), "{pattern}: {ended:?}");
+    }
+    let nested = format!("paths = [\"{}a{}\"]", "{".repeat(1000), "}".repeat(1000));
+    fs_err::write(
+        folder.join("p.toml"),
+        format!("version = 1\n[[rule]]\n{nested}\nallow = \"none\"\n"),
+    )
+    .unwrap();
+    let checked = folder.playpen(["policy", "check", "p.toml"]).run();
+    assert_eq!(checked.code, 3, "{checked:?}");
+    assert!(checked.err().contains("braces within each other"), "{checked:?}");
+}
+
+#[test]
+fn a_tripwire_below_a_folder_that_moves_is_met() {
+    let folder = folder()
+        .file("a/hidden/x", "1\n")
+        .file("p.toml", "version = 1\n[[tripwire]]\npaths = [\"a/hidden\"]\naction = \"flag\"\n");
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let path = log.path().to_str().unwrap();
+    let args = ["run", "--quiet", "--audit", path, "--policy", "p.toml", "--", "mv", "a", "b"];
+    assert_eq!(folder.playpen(args).run().code, 0);
+    let denied = playpen(["audit", "denied", path]).run();
+    assert_eq!(denied.code, 0, "{denied:?}");
+    assert!(denied.out().contains("rename"), "{denied:?}");
+}
+
 #[test]
 fn redacted_paths_and_arguments_are_not_in_the_record() {
     let folder = folder()
@@ -244,7 +302,7 @@ fn redacted_paths_and_arguments_are_not_in_the_record() {
             "--",
             "sh",
             "-c",
-            "cat private/name.txt",
+            "cat private/name.txt; ls private/no/name.txt; ln -s ../private/name.txt src; sh private/name.txt/name.txt",
         ])
         .run();
     let text = fs_err::read_to_string(path).unwrap();

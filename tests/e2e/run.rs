@@ -79,6 +79,58 @@ fn apply_refuses_a_file_that_changed_meanwhile() {
     assert_eq!(folder.read("b.txt"), "one\n");
 }
 
+/// What the command did not see is neither written over nor removed, and then nothing is written.
+#[test]
+fn apply_keeps_what_the_command_did_not_see() {
+    let cases = [
+        ("ln -sfn /other link", "rm link; mkdir link; echo precious > link/f"),
+        ("rm link", "rm link; mkdir link; echo precious > link/f"),
+        ("rm link", "ln -sfn /precious link"),
+        ("rm -r data; echo x > data", "echo precious > data/f"),
+        ("echo n > data/n; rm a.txt", "rm -r data; echo precious > f"),
+        ("echo n > new", "echo precious > new"),
+    ];
+    for (inside, outside) in cases {
+        let folder = folder().file("a.txt", "one\n").file("data/d", "");
+        let shell = |script: &str| {
+            Program::new("bash").args(["-c", script]).cwd(folder.path()).run();
+        };
+        shell("ln -s /nowhere link");
+        let script = format!("{inside}; echo changed >> a.txt; sleep 2");
+        let program = folder.playpen(["run", "--quiet", "--apply", "--", "sh", "-c", &script]);
+        let running = std::thread::spawn(move || program.run());
+        std::thread::sleep(Duration::from_millis(1500));
+        shell(outside);
+        let ended = running.join().unwrap();
+        assert_eq!(ended.code, 3, "{inside}: {ended:?}");
+        assert!(ended.err().contains("changed on the host"), "{inside}: {ended:?}");
+        assert_eq!(folder.read("a.txt"), "one\n", "{inside}");
+        let kept = Program::new("bash").args(["-c", "cat link/f data/f f new; readlink link"]);
+        let kept = kept.cwd(folder.path()).run();
+        assert!(kept.out().contains("precious"), "{inside}: {kept:?}");
+    }
+}
+
+/// What was left out of the copy stays as it is, and that is said.
+#[test]
+fn apply_leaves_alone_what_was_left_out() {
+    let folder = folder()
+        .file(".playpenignore", "target\n*.log\n")
+        .file("target/t", "host\n")
+        .file("a.log", "host\n")
+        .file("data/skipped/f", "host\n");
+    let script = "mkdir target; echo guest > target/t; echo guest > a.log; echo guest > b; mkdir -p x/target; echo 1 > x/target/t";
+    let args = ["run", "--apply", "--skip", "skipped", "--", "sh", "-c"];
+    let ended = folder.playpen(args).args([script]).run();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let read = ["target/t", "a.log", "b", "x/target/t"].map(|path| folder.read(path));
+    assert_eq!(read, ["host\n", "host\n", "guest\n", "1\n"]);
+    assert!(ended.err().contains("left out of the copy: `a.log`, `target`"), "{ended:?}");
+    let ended = folder.playpen(args).args(["rm -r data; echo file > data"]).run();
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert_eq!(folder.read("data/skipped/f"), "host\n");
+}
+
 #[test]
 fn mounts_are_read_only_read_write_or_copied() {
     let folder = folder()

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(order, [(0, 3), (2, 5), (1, 8)]);
         let faults: Vec<&str> = record.faults.iter().map(|fault| &*fault.what).collect();
         assert_eq!(faults, [NO_CHAIN]);
-        let paths = Paths::new("a", &record.header).unwrap();
+        let paths = Paths::new("a", &record.points()).unwrap();
         let readers: Vec<u64> = who_read(&record, &paths).iter().map(|it| it.seq).collect();
         assert_eq!(readers, [2]);
     }

@@ -6,14 +6,16 @@
 //! be hashed, whoever makes the next event waits.
 
 use super::{Key, Redaction};
-use fs_err::File;
+use fs_err::{File, OpenOptions};
 use parking_lot::{Condvar, Mutex};
 use playpen_runtime::audit::{
     AuditSink, Decision, End, Event, EventBatch, EventRef, Header, Line, LogOptions, LogWriter,
     Signature,
 };
 use std::{
+    fs::TryLockError,
     io::{self, BufWriter, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -85,7 +87,7 @@ impl EventFile {
     ) -> Result<Self, FileError> {
         let queue = Arc::new(Queue::default());
         let start = || {
-            let file = BufWriter::with_capacity(1 << 18, File::create(path)?);
+            let file = BufWriter::with_capacity(1 << 18, create(path)?);
             let mut log = LogWriter::new(file, header, options)?;
             log.flush()?;
             let queue = Arc::clone(&queue);
@@ -122,8 +124,36 @@ impl EventFile {
             line.pop();
             writeln!(file, "{line},\"prev\":\"{}\"}}", last.to_hex())?;
         }
-        file.flush()
+        file.flush()?;
+        if is_in_place(&self.path, file.get_ref())? {
+            return Ok(());
+        }
+        // A guest that writes to the folder of the log, or a person.
+        Err(io::Error::other("another file was put in its place while the command ran"))
     }
+}
+
+/// Tells whether a path still leads to the file that was written.
+fn is_in_place(path: &Path, file: &File) -> io::Result<bool> {
+    let (there, own) = (fs_err::metadata(path)?, file.metadata()?);
+    Ok((there.dev(), there.ino()) == (own.dev(), own.ino()))
+}
+
+/// Makes the file, or empties it, unless another run writes to it.
+fn create(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match file.file().try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another run writes to it"));
+        }
+        // A filesystem without locks.
+        Err(TryLockError::Error(_)) | Ok(()) => {}
+    }
+    // A pipe or a terminal has nothing to be emptied of.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(file)
 }
 
 impl Queue {

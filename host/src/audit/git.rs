@@ -89,7 +89,7 @@ impl Store {
             reader: &reader,
             paths,
             mount,
-            root: worktree(&inside(git_dir)),
+            root: worktree(&inside(git_dir)).or_else(|| reader.worktree()),
             reachable: BTreeSet::new(),
             hidden: BTreeMap::new(),
             seen: BTreeSet::new(),
@@ -172,6 +172,24 @@ impl<'a> Reader<'a> {
         Some(String::from_utf8_lossy(&content).trim().to_owned())
     }
 
+    /// Returns the folder that the configuration names, as that of a submodule does.
+    fn worktree(&self) -> Option<String> {
+        let config = self.text("config")?;
+        let named = config.lines().find_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("worktree").then(|| value.trim().to_owned())
+        })?;
+        let mut folder: Vec<&str> = self.git_dir.split('/').collect();
+        for name in named.split('/') {
+            match name {
+                "" | "." => {}
+                ".." => drop(folder.pop()?),
+                name => folder.push(name),
+            }
+        }
+        Some(folder.join("/"))
+    }
+
     /// Returns the commit that `HEAD` names; none before the first commit.
     fn head(&self) -> Result<Option<Id>, String> {
         let no_head = || format!("`{}/HEAD` names no commit", self.git_dir);
@@ -211,6 +229,9 @@ impl<'a> Reader<'a> {
 /// References to references that are followed, as in git.
 const MAX_SYMBOLIC: usize = 5;
 
+/// Folders of history that are looked through. Answers a tree whose folders all have the same ten folders in them.
+const MAX_FOLDERS: usize = 1_000_000;
+
 /// A walk through everything that a commit reaches.
 struct Walk<'a> {
     reader: &'a Reader<'a>,
@@ -247,6 +268,9 @@ impl Walk<'_> {
         while let Some((id, path)) = pending.pop() {
             if !self.seen.insert((id, path.clone())) {
                 continue;
+            }
+            if self.seen.len() > MAX_FOLDERS {
+                return Err(format!("its history has more than {MAX_FOLDERS} folders"));
             }
             self.reachable.insert(id);
             let (_, content) = self.reader.object(id)?;

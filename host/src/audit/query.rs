@@ -6,7 +6,7 @@ use super::{
 };
 use playpen_runtime::{
     Tree,
-    audit::{Decision, Event, MountInfo, Op, OpenAccess},
+    audit::{Decision, Event, MountInfo, NodeKind, Op, OpenAccess},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -79,13 +79,31 @@ enum Concern {
     ByNode(String),
 }
 
-fn concern(event: &Event, trace: &Trace, paths: &Paths) -> Concern {
+/// Which question is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    WhoRead,
+    WhoWrote,
+}
+
+/// Tells whether an event takes a folder, and with it what is asked for, to another place.
+fn moves_above(event: &Event, paths: &Paths) -> bool {
+    let is_move = event.op == Op::Rename && event.kind == Some(NodeKind::Directory);
+    let mut places = event.resolved.iter().chain(&event.to_resolved);
+    is_move && places.any(|place| paths.may_be_below(place))
+}
+
+fn concern(event: &Event, trace: &Trace, paths: &Paths, question: Asked) -> Concern {
     let told = event.resolved.iter().chain(&event.to_resolved).map(|path| &**path);
     if told.chain(event.names.iter().map(String::as_str)).any(|path| paths.has(path)) {
         return Concern::ByName;
     }
-    // What a guest made holds what guests put there: only its name at the time counts.
-    match event.node.filter(|node| !trace.is_made(*node)) {
+    let is_of_all = question == Asked::WhoWrote;
+    if is_of_all && moves_above(event, paths) {
+        return Concern::ByName;
+    }
+    // What a guest made holds what guests put there: for a reader only its name at the time counts.
+    match event.node.filter(|node| is_of_all || !trace.is_made(*node)) {
         Some(node) => match trace.names(node).find(|name| paths.has(name)) {
             Some(name) => Concern::ByNode(name.to_owned()),
             None => Concern::No,
@@ -94,9 +112,14 @@ fn concern(event: &Event, trace: &Trace, paths: &Paths) -> Concern {
     }
 }
 
-fn concerned(record: &Record, paths: &Paths, counts: impl Fn(&Event) -> bool) -> Vec<Access> {
+fn concerned(
+    record: &Record,
+    paths: &Paths,
+    question: Asked,
+    counts: impl Fn(&Event) -> bool,
+) -> Vec<Access> {
     let trace = Trace::of(&record.events);
-    let access = |event: &Event| match concern(event, &trace, paths) {
+    let access = |event: &Event| match concern(event, &trace, paths, question) {
         Concern::No => None,
         Concern::ByName => Some(Access::new(record, event, None)),
         Concern::ByNode(name) => Some(Access::new(record, event, Some(name))),
@@ -106,7 +129,7 @@ fn concerned(record: &Record, paths: &Paths, counts: impl Fn(&Event) -> bool) ->
 
 /// Returns the events in which something of `paths` was read, under whatever name.
 pub fn who_read(record: &Record, paths: &Paths) -> Vec<Access> {
-    concerned(record, paths, Event::reads_content)
+    concerned(record, paths, Asked::WhoRead, Event::reads_content)
 }
 
 /// Returns the events in which something of `paths` was changed, under whatever name.
@@ -123,7 +146,7 @@ pub fn who_wrote(record: &Record, paths: &Paths) -> Vec<Access> {
                 op => op.changes(),
             }
     };
-    concerned(record, paths, writes)
+    concerned(record, paths, Asked::WhoWrote, writes)
 }
 
 /// Returns what was denied or flagged.
@@ -188,24 +211,24 @@ fn git_reads(
     let mut stores: BTreeMap<(String, String), Result<git::Store, String>> = BTreeMap::new();
     for event in record.events.iter().filter(|event| event.reads_content()) {
         let Some(node) = event.node.filter(|node| !trace.is_made(*node)) else { continue };
-        let object = trace.names(node).find_map(Object::at);
-        let Some(object) = object else { continue };
-        let mounts = record.header.mounts.iter();
-        let mount = mounts.filter(|it| object.is_below(&it.guest)).max_by_key(|it| it.guest.len());
-        let why = match mount {
-            None => continue,
-            Some(mount) => {
-                let key = (mount.guest.clone(), object.git_dir.clone());
-                let store = stores.entry(key).or_insert_with(|| {
-                    let tree = bases.tree(mount)?;
-                    git::Store::open(&tree, &mount.guest, &object.git_dir, paths, base)
-                });
-                match store {
-                    Ok(store) => store.secret_of(&object),
-                    Err(reason) => Some(format!("nobody can tell what it holds: {reason}")),
-                }
+        // A node may have had the names of several objects; one of them is its own.
+        let why = trace.names(node).filter_map(Object::at).find_map(|object| {
+            let mounts = record.header.mounts.iter().filter(|it| object.is_below(&it.guest));
+            let Some(mount) = mounts.max_by_key(|it| it.guest.len()) else {
+                let unknown = "what was in the snapshot that the run started from is not known";
+                let is_of_run = record.header.from.is_some();
+                return is_of_run.then(|| format!("nobody can tell what it holds: {unknown}"));
+            };
+            let key = (mount.guest.clone(), object.git_dir.clone());
+            let store = stores.entry(key).or_insert_with(|| {
+                let tree = bases.tree(mount)?;
+                git::Store::open(&tree, &mount.guest, &object.git_dir, paths, base)
+            });
+            match store {
+                Ok(store) => store.secret_of(&object),
+                Err(reason) => Some(format!("nobody can tell what it holds: {reason}")),
             }
-        };
+        });
         if let Some(why) = why {
             found.push(Access { why: Some(why), ..Access::new(record, event, None) });
         }

@@ -1,11 +1,12 @@
 //! Reading a log, with every check that can be made of it.
 
-use super::{PublicKey, attempt, sign};
+use super::{PublicKey, attempt, redact::is_redacted, sign};
 use playpen_runtime::audit::{
     AuditLevel, Decision, End, Event, Gap, Header, HostCounts, Line, Op, Signature, chain_hash,
 };
 use serde::Serialize;
 use std::{
+    collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
 };
@@ -190,7 +191,11 @@ impl Record {
         {
             self.fault(
                 n,
-                format!("the host functions counted {host:?}, the events {:?}", self.host_counts()),
+                format!(
+                    "the host functions counted {}, the events {}",
+                    told(&host),
+                    told(&self.host_counts())
+                ),
             );
         }
     }
@@ -239,12 +244,26 @@ impl Record {
         self.fault(self.n_lines, what);
     }
 
+    /// Returns where something was mounted, and where the trees of a snapshot were.
+    pub fn points(&self) -> Vec<String> {
+        let mounts = self.header.mounts.iter().map(|mount| &mount.guest);
+        let trees = self.end.iter().flat_map(|end| end.trees.keys());
+        mounts.chain(trees).collect::<BTreeSet<_>>().into_iter().cloned().collect()
+    }
+
+    /// Returns what is wrong with the log, and how many events are missing.
+    pub fn defects(&self) -> Vec<String> {
+        let missing = |gap: &Gap| format!("{} events are missing: {}", gap.n_events, gap.reason);
+        self.faults.iter().map(Fault::to_string).chain(self.gaps.iter().map(missing)).collect()
+    }
+
     /// Returns why nothing can be proved with this log: what is wrong with it, and what it left out.
     pub fn doubts(&self) -> Vec<String> {
-        let mut doubts: Vec<String> = self.faults.iter().map(Fault::to_string).collect();
-        let gaps = self.gaps.iter();
-        doubts
-            .extend(gaps.map(|gap| format!("{} events are missing: {}", gap.n_events, gap.reason)));
+        let mut doubts = self.defects();
+        let n_redacted = self.events.iter().filter(|event| is_redacted(event)).count();
+        if n_redacted > 0 {
+            doubts.push(format!("{n_redacted} events are of paths that are redacted"));
+        }
         if self.header.level != AuditLevel::All {
             doubts.push("the log was written at a level that leaves out reads".to_owned());
         }
@@ -256,6 +275,13 @@ impl Record {
         let started = self.events.iter().find(|event| event.child == Some(pid));
         started.and_then(|event| event.argv.as_deref())
     }
+}
+
+fn told(counts: &HostCounts) -> String {
+    let HostCounts { calls, spawns, exits, bytes_read, bytes_written } = counts;
+    format!(
+        "{calls} calls, {spawns} starts and {exits} ends of processes, {bytes_read} bytes read and {bytes_written} written"
+    )
 }
 
 /// Returns a line without the hash at its end, and that hash.

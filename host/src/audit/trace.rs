@@ -18,10 +18,10 @@ pub struct Trace {
     /// Nodes that a guest made.
     made: BTreeSet<NodeRef>,
     /// Where renamed directories are, and where they were.
-    moves: Vec<Move>,
+    moves: BTreeSet<Move>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Move {
     now: String,
     was: String,
@@ -91,13 +91,15 @@ impl Trace {
         }
         let earlier = self.earlier(from);
         self.moves.retain(|it| rest(&it.now, to).is_none());
-        for it in &mut self.moves {
-            if let Some(rest) = rest(&it.now, from) {
-                it.now = format!("{to}{rest}");
-            }
-        }
+        let moved = |it: Move| match rest(&it.now, from) {
+            Some(rest) => Move { now: format!("{to}{rest}"), was: it.was },
+            None => it,
+        };
         let was = earlier.into_iter().chain([from.to_owned()]);
-        self.moves.extend(was.map(|was| Move { now: to.to_owned(), was }));
+        let new = was.map(|was| Move { now: to.to_owned(), was });
+        let all = std::mem::take(&mut self.moves).into_iter().map(moved).chain(new);
+        // A folder that came back is where it was.
+        self.moves = all.filter(|it| it.now != it.was).collect();
     }
 }
 
@@ -141,6 +143,18 @@ mod tests {
             event(Op::OpenRead, 9, "/w/h/x.py"),
         ];
         assert!(names(&events, 9).contains(&"/w/tests/hidden/x.py".to_owned()));
+    }
+
+    #[test]
+    fn a_folder_that_goes_to_and_fro_costs_no_more() {
+        let mut events = vec![];
+        for _ in 0..100 {
+            events.extend([moved(7, "/w/a", "/w/b"), moved(7, "/w/b", "/w/a")]);
+        }
+        events.push(event(Op::OpenRead, 9, "/w/a/x"));
+        let trace = Trace::of(&events);
+        assert!(trace.moves.len() < 4, "{:?}", trace.moves);
+        assert_eq!(names(&events, 9), ["/w/a/x", "/w/b/x"]);
     }
 
     #[test]

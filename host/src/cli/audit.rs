@@ -2,6 +2,7 @@
 
 use super::{
     Status,
+    hint::Advice,
     session::Session,
     table::{count, table},
 };
@@ -9,7 +10,6 @@ use crate::{
     audit::{self, Access, Bases, Paths, PublicKey, Record, never_read, who_read, who_wrote},
     printer::visible,
 };
-use anyhow::Context as _;
 use cap_std::{ambient_authority, fs::Dir};
 use clap::{Args, Subcommand};
 use playpen_runtime::{
@@ -157,20 +157,35 @@ fn read(path: &Path) -> anyhow::Result<Record> {
     Ok(Record::read(path)?)
 }
 
-fn paths(pattern: &str, record: &Record) -> anyhow::Result<Paths> {
-    Paths::new(pattern, &record.header).with_context(|| format!("`{pattern}` is no glob"))
+/// Returns the paths that a question is about; says so if the log knows nothing of them.
+fn paths(session: &Session, pattern: &str, record: &Record) -> anyhow::Result<Paths> {
+    let paths = Paths::new(pattern, &record.points()).map_err(|error| {
+        let hint =
+            "name a path as in `tests/hidden/**`, below a mount, or an absolute one of the sandbox";
+        Advice::new(error.to_string(), hint)
+    })?;
+    let is_named = record.events.iter().any(|event| {
+        let told = event.resolved.iter().chain(&event.to_resolved).map(|path| &**path);
+        told.chain(event.names.iter().map(String::as_str)).any(|path| paths.has(path))
+    });
+    if !is_named {
+        session.printer.warning(format_args!(
+            "no event names `{pattern}`, in any way: paths are those of the sandbox, or relative to its mounts"
+        ));
+    }
+    Ok(paths)
 }
 
-/// Says what is wrong with a log whose events are shown all the same.
+/// Says what is wrong with a log whose events are shown all the same, and what is missing in it.
 fn warn(session: &Session, record: &Record) {
-    for fault in &record.faults {
-        session.printer.warning(format_args!("{fault}"));
+    for defect in record.defects() {
+        session.printer.warning(format_args!("{}", visible(&defect)));
     }
 }
 
 fn show(session: &Session, args: &Show) -> anyhow::Result<Status> {
     let record = read(&args.log.log)?;
-    let paths = args.path.as_deref().map(|path| paths(path, &record)).transpose()?;
+    let paths = args.path.as_deref().map(|path| paths(session, path, &record)).transpose()?;
     let is_meant = |event: &&Event| {
         let touched = event.resolved.iter().chain(&event.to_resolved);
         args.pid.is_none_or(|pid| event.pid == pid)
@@ -275,8 +290,10 @@ fn ask(
     question: fn(&Record, &Paths) -> Vec<Access>,
 ) -> anyhow::Result<Status> {
     let record = read(&args.log.log)?;
-    let paths = paths(&args.path, &record)?;
-    warn(session, &record);
+    let paths = paths(session, &args.path, &record)?;
+    for doubt in record.doubts() {
+        session.printer.warning(format_args!("{}", visible(&doubt)));
+    }
     Ok(list(session, &question(&record, &paths)))
 }
 
@@ -327,7 +344,7 @@ impl Bases for HostFolders {
 
 fn prove(session: &Session, args: &NeverReadArgs) -> anyhow::Result<Status> {
     let record = read(&args.path.log.log)?;
-    let paths = paths(&args.path.path, &record)?;
+    let paths = paths(session, &args.path.path, &record)?;
     let answer = never_read(&record, &paths, &HostFolders, args.base.as_deref());
     if session.printer.is_json() {
         session.printer.json(&answer);
@@ -350,6 +367,8 @@ fn prove(session: &Session, args: &NeverReadArgs) -> anyhow::Result<Status> {
 struct Verified<'a> {
     good: bool,
     n_events: u64,
+    /// Events that the log says it left out.
+    n_missing: u64,
     signed_by: Option<&'a str>,
     /// Of all events without the chain.
     event_hash: String,
@@ -362,17 +381,25 @@ fn verify(session: &Session, args: &VerifyArgs) -> anyhow::Result<Status> {
         record.require(&PublicKey::read(key)?);
     }
     let (faults, n_events) = (&record.faults, record.n_events());
-    let good = faults.is_empty();
+    let defects = record.defects();
+    let good = defects.is_empty();
     let event_hash = record.event_hash().to_hex().to_string();
     let signed_by = record.signed_by.as_deref();
     if session.printer.is_json() {
-        session.printer.json(&Verified { good, n_events, signed_by, event_hash, faults });
+        session.printer.json(&Verified {
+            good,
+            n_events,
+            n_missing: record.gaps.iter().map(|gap| gap.n_events).sum(),
+            signed_by,
+            event_hash,
+            faults,
+        });
     } else if good {
         let signer = signed_by.map_or_else(String::new, |key| format!(", signed by {key}"));
         session.printer.result(format_args!("good: {} events{signer}", count(n_events)));
     } else {
-        for fault in faults {
-            session.printer.result(visible(&fault.to_string()));
+        for defect in &defects {
+            session.printer.result(visible(defect));
         }
     }
     Ok(if good { Status::Done } else { Status::No })

@@ -143,7 +143,7 @@ fn runtime_hint(error: &(dyn StdError + 'static)) -> Option<&'static str> {
             "leave something out with `--skip NAME`, or mount another folder: `--mount GUEST=HOST`",
         ),
         Some(ImportError::Special { .. } | ImportError::Name { .. }) => {
-            Some("leave it out with `--skip NAME`")
+            Some("leave it out with `--skip NAME`, or with a pattern in a `.playpenignore`")
         }
         _ => None,
     }

@@ -2,6 +2,7 @@
 
 use super::{
     Status,
+    hint::Advice,
     model::ModelArgs,
     session::Session,
     table::{count, duration, table},
@@ -114,7 +115,16 @@ impl RolloutArgs {
 pub(super) async fn run(session: &Session, args: &RolloutArgs) -> anyhow::Result<Status> {
     let config = args.config(&args.model.name(session)?);
     // What is wrong with a project should be said before an image is built or a model is asked.
-    LoadedProject::load(&args.repo_path)?;
+    let project = LoadedProject::load(&args.repo_path)?;
+    for task in &args.variants.tasks {
+        anyhow::ensure!(
+            project.order.contains(task),
+            Advice::new(
+                format!("task `{task}` of `--task` is none of the project's"),
+                "`tasks.md` in the project's folder has their numbers",
+            )
+        );
+    }
     let ctx = args.model.context(session).await?;
     let watch = Watch::new(session.printer.clone());
     let report = rollout::rollout(&ctx, &config, &watch).await?;

@@ -8,6 +8,7 @@ mod replay;
 mod report;
 mod snapshots;
 mod stdin;
+mod write_back;
 
 use super::{EXIT_LIMIT, Status, hint::Advice, session::Session, units};
 use crate::printer::Printer;
@@ -36,6 +37,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
 };
+use write_back::WriteBack;
 
 /// There is no program of that name, as shells say it.
 const EXIT_NOT_FOUND: u8 = 127;
@@ -54,8 +56,8 @@ const EXIT_NOT_READ: u8 = 141;
 ///
 /// Standard input is passed on unless it is a terminal.
 ///
-/// With `--json` the result is one object on stdout: `exit` (`kind` is `code`, `signal`, `trap` or
-/// `limit`, and the key of that name says which), `code` (the exit code of playpen), `stdout` and
+/// With `--json` the result is one object on stdout: `exit` (`kind` is `code`, `signal`, `trap`, `limit` or
+/// `not_started`, and the key of that name says which, or `error` says why), `code` (the exit code of playpen), `stdout` and
 /// `stderr` (bytes that are not UTF-8 are replaced), `usage`, `incidents`, `n_denied`, `changes` (a
 /// list of `path` and `kind`), `applied`, and `snapshot` (`id` and `name`) if one was taken.
 ///
@@ -76,7 +78,7 @@ pub(super) struct RunArgs {
     /// Leave files and folders of this name out of copies, such as `target` or `node_modules`
     ///
     /// A file `.playpenignore` in a folder says it for good, in lines as of a `.gitignore`.
-    #[arg(long = "skip", value_name = "NAME")]
+    #[arg(long = "skip", value_name = "NAME", value_parser = units::file_name)]
     skip_names: Vec<String>,
 
     /// Set a variable in the environment of the command
@@ -239,9 +241,10 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> anyhow::Result<Sta
         Ok(None) => return Ok(Status::Guest(EXIT_NOT_READ)),
         Err(error) => return not_started(session, error),
     };
+    let points = plan.points();
     let changes: Vec<Changes<'_>> = copied
         .iter()
-        .filter_map(|copied| Some(Changes::new(copied, sandbox.tree(&copied.guest)?)))
+        .filter_map(|copied| Some(Changes::new(copied, sandbox.tree(&copied.guest)?, &points)))
         .collect();
     let origin = plan.origin.as_ref();
     let taken = snapshots::take(session, args, &sandbox, origin, &plan.cwd, &image)?;
@@ -311,6 +314,9 @@ fn not_started(session: &Session, error: anyhow::Error) -> anyhow::Result<Status
     let hint =
         "`playpen image show` lists the programs; a file is named by its path in the sandbox";
     session.printer.error(&error, &[hint.to_owned()]);
+    if session.printer.is_json() {
+        session.printer.json(&Report::not_started(code, &error));
+    }
     Ok(Status::Guest(code))
 }
 
@@ -405,8 +411,8 @@ fn conclude(
 ) -> anyhow::Result<Status> {
     let printer = &session.printer;
     if !printer.is_json() {
-        for changes in changes {
-            changes.show(printer);
+        for folder in changes {
+            folder.show(printer, changes.len() > 1);
         }
     }
     let program = args.command.first().map_or("", String::as_str);
@@ -418,12 +424,10 @@ fn conclude(
         printer.always(format_args!("playpen: {incident}"));
     }
 
-    let n_changes: usize = changes.iter().map(Changes::len).sum();
+    let mut n_changes: usize = changes.iter().map(Changes::len).sum();
     let applied = args.apply && reason.is_none();
     if applied {
-        // All folders are looked at before the first is written.
-        changes.iter().try_for_each(Changes::check_host)?;
-        changes.iter().try_for_each(Changes::apply)?;
+        n_changes = write_back(printer, changes)?;
     }
     say_what_became(session, args, n_changes, applied, taken.as_ref());
     if printer.is_json() {
@@ -437,6 +441,23 @@ fn conclude(
 }
 
 /// Says what became of the changes.
+/// Writes to the folders of the host what changed; returns how many paths that are.
+fn write_back(printer: &Printer, changes: &[Changes<'_>]) -> anyhow::Result<usize> {
+    // All folders are looked at before the first is written.
+    let plans: Vec<_> =
+        changes.iter().filter_map(|it| it.write_back().transpose()).collect::<Result<_, _>>()?;
+    plans.iter().try_for_each(WriteBack::write)?;
+    let left_out: Vec<String> =
+        plans.iter().flat_map(|plan| &plan.left_out).map(|path| format!("`{path}`")).collect();
+    if !left_out.is_empty() {
+        printer.warning(format_args!(
+            "left as they are, since they were left out of the copy: {}",
+            left_out.join(", ")
+        ));
+    }
+    Ok(plans.iter().map(|plan| plan.n_paths).sum())
+}
+
 fn say_what_became(
     session: &Session,
     args: &RunArgs,

@@ -28,6 +28,7 @@ const PROMPT: (&str, &str) = ("PS1", r"playpen:\w\$ ");
 #[command(mut_arg("command", |arg| {
     arg.required(false).help("Another program to work with, such as `python -i` [default: `sh -i`]")
 }))]
+#[command(mut_arg("wall", |arg| arg.help("End the session after this time [default: 12h]")))]
 pub(super) struct ShellArgs {
     #[command(flatten)]
     run: RunArgs,

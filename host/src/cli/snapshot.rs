@@ -4,7 +4,7 @@ mod export;
 mod keep;
 mod show;
 
-use super::{Status, session::Session};
+use super::{Status, session::Session, units};
 use anyhow::Context as _;
 use playpen_runtime::{
     Snapshot, Tree,
@@ -126,7 +126,7 @@ struct ImportArgs {
     #[arg(long, value_name = "PATH", default_value = "/workspace")]
     mount: String,
     /// Leave files and folders of this name out
-    #[arg(long = "skip", value_name = "NAME")]
+    #[arg(long = "skip", value_name = "NAME", value_parser = units::file_name)]
     skip_names: Vec<String>,
 }
 

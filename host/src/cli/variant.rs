@@ -2,6 +2,7 @@
 
 use super::{
     Status,
+    hint::Advice,
     model::ModelArgs,
     session::Session,
     table::{duration, table},
@@ -10,6 +11,7 @@ use super::{
 use crate::{
     context::Context,
     project::TaskNumber,
+    record::find_runs,
     rollout::RolloutConfig,
     variant::{
         VariantError,
@@ -123,7 +125,7 @@ struct DeclaredArgs {
 
 #[derive(Debug, clap::Args)]
 struct RunArgs {
-    /// Folder of one run, as `playpen rollout` makes it
+    /// Folder of a run, as `playpen rollout` makes it, or one with a single run in it
     #[arg(long, value_name = "DIR")]
     runtime_folder: PathBuf,
 
@@ -139,7 +141,7 @@ struct RunArgs {
 pub(super) struct VariantLimits {
     /// Solved task of which variants are made; may be repeated [default: all that are solved]
     #[arg(long = "task", value_name = "NUMBER")]
-    tasks: Vec<TaskNumber>,
+    pub(super) tasks: Vec<TaskNumber>,
 
     /// Bugs that are tried for one task, where bugs are put in
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -247,11 +249,26 @@ async fn variants(
     wanted: &[&dyn Variant],
 ) -> anyhow::Result<Status> {
     let name = args.model.name(session)?;
-    let source = Source::load(&args.runtime_folder)?;
+    let folder = the_run(&args.runtime_folder)?;
+    let source = Source::load(&folder)?;
     let ctx = args.model.context(session).await?;
-    let usual = RolloutConfig::new(&args.runtime_folder, &args.runtime_folder, &name);
+    let usual = RolloutConfig::new(&folder, &folder, &name);
     let config = variant_config(&usual, &args.limits, &args.model);
     make_variants(session, &ctx, &config, &source, wanted).await
+}
+
+/// Returns the run at a folder, or the only one below it.
+fn the_run(folder: &Path) -> anyhow::Result<PathBuf> {
+    let runs = if folder.is_dir() { find_runs(folder)? } else { vec![] };
+    if runs.is_empty() || runs.iter().any(|run| run == folder) {
+        return Ok(folder.to_owned());
+    }
+    let [run] = &runs[..] else {
+        let message = format!("there are {} runs in `{}`", runs.len(), folder.display());
+        let hint = format!("name one of them, such as `{}`", runs[0].display());
+        return Err(Advice::new(message, hint).into());
+    };
+    Ok(run.clone())
 }
 
 /// Returns how variants are worked on beside a rollout with `usual`.

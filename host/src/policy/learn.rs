@@ -1,6 +1,6 @@
 //! From a record to the least policy under which the run would have gone the same way.
 //!
-//! Every path that was touched in a mount is allowed to be read, every path that was changed to be
+//! Every path in a mount that was touched and not denied is allowed to be read, every path that was changed to be
 //! written, and nothing else of the mounts. What was asked for and was not there counts as touched:
 //! a program that looks for its configuration must be told that there is none, not that it may not
 //! look. A run that made no socket needs no network. Names that a run makes up and gives up again
@@ -17,10 +17,11 @@ use std::collections::BTreeSet;
 /// Returns the policy.
 pub fn learn(record: &Record) -> Policy {
     let header = &record.header;
-    let points: Vec<&str> = header.mounts.iter().map(|mount| mount.guest.as_str()).collect();
+    let points = record.points();
     let is_meant = |path: &str| {
         points.iter().any(|point| {
-            path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.strip_prefix(point.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
     let passing = given_up(record);
@@ -77,11 +78,15 @@ impl Touched {
                 self.tools.extend(names.into_iter().flatten().map(base));
             }
         }
+        if event.decision == Decision::Denied {
+            // It was denied, so the run goes the same way if it is again.
+            return;
+        }
         let writes = match event.op {
             Op::OpenWrite => event.created || event.access.is_some_and(|it| it != OpenAccess::Read),
             op => op.changes(),
         };
-        let writes = writes && event.errno.is_none() && event.decision == Decision::Allowed;
+        let writes = writes && event.errno.is_none();
         let paths = event.resolved.iter().chain(&event.to_resolved).map(|path| &**path);
         for path in
             paths.chain(event.names.iter().map(String::as_str)).filter(|path| is_meant(path))

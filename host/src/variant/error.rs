@@ -176,7 +176,11 @@ impl VariantError {
                 "name the folder of the tests with `--tests`, and packages that they need with `--with`"
                     .to_owned(),
             ),
-            Self::Exists { .. } => Some("give another folder with `--output`".to_owned()),
+            Self::Exists { .. } => Some(
+                "give another folder with `--output`; a variant of a run is made once, of all its tasks or of those that \
+                 `--task` names"
+                    .to_owned(),
+            ),
             Self::Pip { .. } => Some(
                 "it is no folder here, so pip was asked; only pure-Python packages with wheels can be used, and a \
                  folder of your own with packages goes to `--packages`"

@@ -266,14 +266,27 @@ impl<W: Write> LogWriter<W> {
     }
 
     fn write_entry(&mut self, event: &EventRef<'_>) -> io::Result<()> {
-        if self.options.max_bytes.is_some_and(|max| self.n_bytes >= max) {
-            self.n_left_out += event.count.unwrap_or(1);
+        let n_events = event.count.unwrap_or(1);
+        // What comes after an event that is missing is missing too.
+        if self.options.max_bytes.is_some_and(|max| self.n_left_out > 0 || self.n_bytes >= max) {
+            self.n_left_out += n_events;
             return Ok(());
         }
-        self.write(event)
+        self.form(event)?;
+        if self.options.max_bytes.is_some_and(|max| self.n_bytes + self.line.len() as u64 > max) {
+            self.n_left_out += n_events;
+            return Ok(());
+        }
+        self.add()
     }
 
     fn write(&mut self, value: &impl Serialize) -> io::Result<()> {
+        self.form(value)?;
+        self.add()
+    }
+
+    /// Forms the next line.
+    fn form(&mut self, value: &impl Serialize) -> io::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, value)?;
         if let Some(prev) = self.prev {
@@ -282,6 +295,11 @@ impl<W: Write> LogWriter<W> {
             self.line.extend_from_slice(prev.to_hex().as_bytes());
             self.line.extend_from_slice(b"\"}");
         }
+        Ok(())
+    }
+
+    /// Adds the line that was formed.
+    fn add(&mut self) -> io::Result<()> {
         self.prev = Some(chain_hash(&self.line));
         self.line.push(b'\n');
         self.n_bytes += self.line.len() as u64;

@@ -8,7 +8,7 @@ use super::{
     threads::{self, Main},
 };
 use crate::{
-    audit::{Decision, EventRef, NodeKind, Op},
+    audit::{Decision, EventRef, NodeKind, Op, OpenAccess},
     clock::Computing,
     engine::{Code, Program},
     errno::{Errno, SysResult},
@@ -130,6 +130,7 @@ impl Start {
                 return Ok(Found { module: module.to_owned(), file });
             }
             let (interpreter, argument) = shebang(&content).ok_or(Errno::NOEXEC)?;
+            self.note_script(job, &file);
             let mut argv = vec![interpreter.clone()];
             argv.extend(argument);
             argv.push(self.path.clone());
@@ -138,6 +139,27 @@ impl Start {
             self.path = interpreter;
         }
         Err(Errno::LOOP.into())
+    }
+
+    /// Records that the first line of a script was read, which tells what to start.
+    fn note_script(&self, job: &Job, file: &ProgramFile) {
+        job.kernel.calls.call();
+        if !job.kernel.audit.is_on() {
+            return;
+        }
+        let vfs = job.kernel.vfs.lock();
+        job.kernel.audit.record(&mut EventRef {
+            path: Some(&self.path),
+            resolved: Some(&file.path),
+            node: Some(file.node.into()),
+            kind: Some(NodeKind::File),
+            names: &vfs.recorded_names(file.node, &file.path),
+            access: Some(OpenAccess::Read),
+            grant: Some(&*file.grant),
+            rule: file.rule.as_deref(),
+            flagged: file.flagged,
+            ..vfs.blank_ref(&self.actor(job), Op::OpenRead, Decision::Allowed)
+        });
     }
 
     /// Checks that the program is one of those that may be started. One module can be many tools,

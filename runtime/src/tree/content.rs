@@ -329,6 +329,22 @@ impl Content {
         grown
     }
 
+    /// Returns by how much [`Self::allocated`] grows if so many bytes are written at `offset`.
+    pub(crate) fn growth(&self, offset: u64, n_bytes: u64) -> u64 {
+        let end = offset + n_bytes;
+        let held = |index: u64| match self {
+            Self::Whole(bytes) => (bytes.len() as u64).saturating_sub(index * CHUNK_BYTES),
+            Self::Chunks { pieces, .. } => {
+                pieces.by_index.get(&index).map_or(0, |piece| piece.len() as u64)
+            }
+        };
+        let growth = |index: u64| {
+            let end = (end - index * CHUNK_BYTES).min(CHUNK_BYTES);
+            end.saturating_sub(held(index))
+        };
+        (offset / CHUNK_BYTES..end.div_ceil(CHUNK_BYTES)).map(growth).sum()
+    }
+
     /// Cuts or extends to `new_len`; an extension is a hole. Returns what [`Self::allocated`] lost.
     pub(crate) fn set_len(&mut self, new_len: u64) -> u64 {
         if new_len == self.len() {

@@ -107,10 +107,7 @@ fn write_node_io(dir: &Dir, path: &str, inode: &Inode) -> io::Result<()> {
 /// until all of the new content is on the disk, and a link is replaced, not written through.
 fn write_file(dir: &Dir, path: &str, content: &Content, mode: u32) -> io::Result<()> {
     let above = path.rsplit_once('/').map_or(".", |(above, _)| above);
-    let temporary = format!("{above}/.playpen-{}", std::process::id());
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode);
-    let mut file = dir.open_with(&temporary, &options)?;
+    let (temporary, mut file) = create_temporary(dir, above, mode)?;
     let written = write_content(&mut file, content)
         .and_then(|()| file.set_permissions(Permissions::from_mode(mode)))
         .and_then(|()| dir.rename(&temporary, dir, path));
@@ -118,6 +115,20 @@ fn write_file(dir: &Dir, path: &str, content: &Content, mode: u32) -> io::Result
         let _removed = dir.remove_file(&temporary);
     }
     written
+}
+
+/// Makes a file under a name that nothing has yet.
+fn create_temporary(dir: &Dir, above: &str, mode: u32) -> io::Result<(String, cap_std::fs::File)> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    let mut number = 0_u64;
+    loop {
+        let name = format!("{above}/.playpen-{}-{number}", std::process::id());
+        match dir.open_with(&name, &options) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            opened => return Ok((name, opened?)),
+        }
+    }
 }
 
 /// Writes what was ever written, and leaves holes as holes.
@@ -135,10 +146,11 @@ fn write_content(file: &mut cap_std::fs::File, content: &Content) -> io::Result<
     file.set_len(content.len())
 }
 
-/// Removes what is at `path`, if anything: replacing never writes through a link.
+/// Removes what is at `path`, if anything: replacing never writes through a link, and a folder with something in
+/// it that no tree knows stays.
 fn remove_entry(dir: &Dir, path: &str) -> io::Result<()> {
     match dir.symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => dir.remove_dir_all(path),
+        Ok(metadata) if metadata.is_dir() => dir.remove_dir(path),
         Ok(_) => dir.remove_file(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

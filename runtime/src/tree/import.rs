@@ -214,16 +214,19 @@ fn list(
     for entry in dir.read_dir(place).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            return Err(ImportError::Name { path: join(path, &name.to_string_lossy()) });
-        };
-        let child_path = join(path, name);
-        let is_skipped = options.skip_names.iter().any(|skipped| skipped == name)
+        let file_name = entry.file_name();
+        // What is not UTF-8 can still be left out, by a name with replacement characters.
+        let name = file_name.to_string_lossy();
+        let child_path = join(path, &name);
+        let is_skipped = options.skip_names.iter().any(|skipped| *skipped == name)
             || options.skip_path.as_ref() == Some(&child_path);
-        if !is_skipped && !ignores.ignore(&child_path, is_dir) {
-            names.push((name.to_owned(), child_path));
+        if is_skipped || ignores.ignore(&child_path, is_dir) {
+            continue;
         }
+        if file_name.to_str().is_none() {
+            return Err(ImportError::Name { path: child_path });
+        }
+        names.push((name.into_owned(), child_path));
     }
     names.sort();
     Ok(names)

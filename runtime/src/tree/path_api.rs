@@ -196,10 +196,15 @@ impl Tree {
 
     /// Lists everything below the root, parents before children, sorted by name.
     pub fn walk(&self) -> Vec<TreeEntry> {
-        self.walk_inodes().into_iter().filter_map(|(path, ino)| self.entry(path, ino)).collect()
+        self.walk_inodes().into_iter().filter_map(|(path, ino)| self.entry_of(path, ino)).collect()
     }
 
-    fn entry(&self, path: String, ino: Ino) -> Option<TreeEntry> {
+    /// Returns what is at `path`, if anything; a link is not followed.
+    pub fn entry(&self, path: &str) -> Option<TreeEntry> {
+        self.entry_of(path.to_owned(), self.find(path).ok()??)
+    }
+
+    fn entry_of(&self, path: String, ino: Ino) -> Option<TreeEntry> {
         let inode = self.inode(ino)?;
         let (kind, target) = match &inode.node {
             Node::File(_) => (EntryKind::File, None),

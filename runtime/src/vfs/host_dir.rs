@@ -230,7 +230,12 @@ impl HostDir {
         Self::io(self.dir.symlink_contents(target, path))
     }
 
+    /// Changes permission bits, unless the file has another name, which may be outside.
     pub(super) fn chmod(&self, path: &str, mode: u32) -> SysResult<()> {
+        let metadata = Self::io(self.dir.symlink_metadata(path))?;
+        if metadata.is_file() && metadata.nlink() > 1 {
+            return Err(Errno::ACCES);
+        }
         Self::io(self.dir.set_permissions(path, Permissions::from_mode(mode)))
     }
 }

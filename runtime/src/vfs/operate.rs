@@ -295,7 +295,7 @@ impl Vfs {
         self.change(actor, Op::Chmod, at, |vfs, node, now| {
             if let Backing::Host(dir) = &vfs.mounted(node).backing {
                 let path = dir.path_of(node.ino).ok_or(Errno::NOENT)?;
-                return dir.chmod(if path.is_empty() { "." } else { &path }, mode & 0o7777);
+                return dir.chmod(if path.is_empty() { "." } else { &path }, mode & 0o777);
             }
             let inode = vfs.inode_mut(node).ok_or(Errno::NOENT)?;
             if matches!(inode.node, Node::Symlink(_)) {

@@ -152,7 +152,7 @@ impl Vfs {
                 verdict = other;
             }
         }
-        self.made = None;
+        (self.made, self.met) = (None, None);
         let result = match verdict.refusal {
             Some(errno) => Err(errno),
             None => operation(self, &old, &new).map_err(|failure| {
@@ -163,6 +163,10 @@ impl Vfs {
                 errno
             }),
         };
+        if let Some(rule) = self.met.take() {
+            verdict.flagged = true;
+            verdict.rule.get_or_insert(rule);
+        }
         self.note(ask, Some(&old), Some(&new), Some(&verdict), result.err());
         result
     }
@@ -187,7 +191,9 @@ impl Vfs {
         let (resolved, node) = place.map_or((None, None), |place| identity(ask, place));
         let created = errno.is_none() && self.made.is_some();
         let node = if created { self.made } else { node };
-        let names = node.map_or(vec![], |node| self.recorded_names(node, place));
+        let names = node.map_or(vec![], |node| {
+            self.recorded_names(node, place.map_or("", |place| &place.path))
+        });
         self.audit.record(&mut EventRef {
             path: Some(ask.at.path),
             resolved,
@@ -206,9 +212,10 @@ impl Vfs {
         });
     }
 
-    fn recorded_names(&self, node: NodeId, place: Option<&Place>) -> Vec<String> {
+    /// Returns the names of a node but for the one that the event has already.
+    pub(crate) fn recorded_names(&self, node: NodeId, path: &str) -> Vec<String> {
         let mut names = self.other_names(node);
-        names.retain(|name| place.is_none_or(|place| *name != place.path));
+        names.retain(|name| name != path);
         names
     }
 
@@ -241,7 +248,7 @@ impl Vfs {
             resolved: Some(traffic.path),
             node: Some(traffic.node.into()),
             kind: Some(NodeKind::File),
-            names: &self.recorded_names(traffic.node, None),
+            names: &self.recorded_names(traffic.node, ""),
             bytes_read: Some(traffic.read),
             bytes_written: Some(traffic.written),
             hash_before: before.as_ref(),
@@ -266,7 +273,7 @@ impl Vfs {
             resolved: Some(path),
             node: Some(node.into()),
             kind: Some(NodeKind::File),
-            names: &self.recorded_names(node, None),
+            names: &self.recorded_names(node, ""),
             errno: errno.map(Errno::name),
             ..self.blank_ref(actor, Op::Truncate, Decision::Allowed)
         });

@@ -8,8 +8,11 @@ use super::{
     record::{Ask, Failure, Outcome},
     resolve::{Last, NodeId, Place},
 };
-use crate::errno::Errno;
-use globset::{GlobBuilder, GlobMatcher};
+use crate::{
+    errno::Errno,
+    glob::{GlobError, glob},
+};
+use globset::GlobMatcher;
 use serde::Serialize;
 use std::sync::Arc;
 use thiserror::Error;
@@ -22,7 +25,7 @@ pub struct RuleError {
     pattern: String,
     /// What is wrong with it.
     #[source]
-    source: globset::Error,
+    source: GlobError,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ enum Effect {
 ///
 /// The pattern is matched against the whole path inside the sandbox, as in `/workspace/tests/**` or
 /// `/workspace/**/conftest.py`; `*` and `?` do not match `/`. A pattern that ends in `/**` matches
-/// the directory itself too.
+/// the directory itself too; what denies or flags a directory does so with all that is in it.
 #[derive(Clone, Debug)]
 pub struct Rule {
     label: Arc<str>,
@@ -101,13 +104,16 @@ impl Rule {
 
     fn new(verb: &str, effect: Effect, pattern: &str) -> Result<Self, RuleError> {
         let matcher = |pattern: &str| {
-            let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-            glob.map(|glob| glob.compile_matcher())
-                .map_err(|source| RuleError { pattern: pattern.to_owned(), source })
+            glob(pattern).map_err(|source| RuleError { pattern: pattern.to_owned(), source })
         };
         let mut matchers = vec![matcher(pattern)?];
-        if let Some(directory) = pattern.strip_suffix("/**") {
-            matchers.push(matcher(directory)?);
+        match pattern.strip_suffix("/**") {
+            Some(directory) => matchers.push(matcher(directory)?),
+            // What guards a directory guards what is in it.
+            None if matches!(effect, Effect::Denied | Effect::None) => {
+                matchers.push(matcher(&format!("{pattern}/**"))?);
+            }
+            None => {}
         }
         let label = format!("rule {verb} {pattern}").into();
         Ok(Self { label, effect, flags: false, matchers })
@@ -227,6 +233,9 @@ impl Vfs {
                 );
                 if verdict.refusal.is_some() {
                     return Err(Failure::Refused(verdict));
+                }
+                if verdict.flagged && self.met.is_none() {
+                    self.met = Some(verdict.rule.unwrap_or(verdict.grant));
                 }
             }
             if self.is_directory(node) {

@@ -1,21 +1,19 @@
-//! What a command changed in a copied folder: shown as a unified diff, and written back on request.
+//! What a command changed in a copied folder, shown as a unified diff.
 
-use super::mounts::Copied;
-use crate::{
-    cli::hint::Advice,
-    printer::{Printer, visible},
-};
-use anyhow::Context as _;
+use super::{mounts::Copied, write_back::WriteBack};
+use crate::printer::{Printer, visible};
 use bytes::Bytes;
-use cap_std::fs::Dir;
 use owo_colors::{OwoColorize as _, Style};
-use playpen_runtime::{Change, ChangeKind, Tree};
+use playpen_runtime::{Change, ChangeKind, Tree, TreeEntry};
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
-use std::{fmt::Write as _, io};
+use std::fmt::Write as _;
 
 /// Lines of a diff that are shown before the rest is only counted.
 const MAX_DIFF_LINES: usize = 200;
+
+/// Lines after which not even the number of the rest is found out.
+const MAX_COUNTED_LINES: usize = 20_000;
 
 /// Characters of a line that are shown: a diff is for reading, and one line can be a whole file.
 const MAX_LINE_CHARS: usize = 400;
@@ -41,8 +39,20 @@ pub(super) struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    /// Compares what was copied with what is there now.
-    pub(super) fn new(copied: &'a Copied, after: Tree) -> Self {
+    /// Compares what was copied with what is there now. Folders that are there only for another mount to be in
+    /// are no change.
+    pub(super) fn new(copied: &'a Copied, mut after: Tree, points: &[String]) -> Self {
+        let prefix = format!("{}/", copied.guest);
+        for point in points.iter().filter_map(|point| point.strip_prefix(&prefix)) {
+            let ends = point.match_indices('/').map(|(at, _)| at).chain([point.len()]);
+            for folder in ends.rev().map(|end| &point[..end]) {
+                let below = format!("{folder}/");
+                let is_made = !copied.base.exists(folder) && after.exists(folder);
+                if is_made && !after.walk().iter().any(|entry| entry.path.starts_with(&below)) {
+                    drop(after.remove(folder));
+                }
+            }
+        }
         let list = copied.base.diff(&after);
         Self { copied, after, list }
     }
@@ -60,86 +70,82 @@ impl<'a> Changes<'a> {
         })
     }
 
-    /// Prints the diff to stderr, cut where it gets long.
-    pub(super) fn show(&self, printer: &Printer) {
-        if self.list.is_empty() {
+    /// Prints the diff to stderr, cut where it gets long, with the name of the folder if there are several.
+    pub(super) fn show(&self, printer: &Printer, is_one_of_several: bool) {
+        if self.list.is_empty() || printer.is_quiet() {
             return;
         }
-        let shown = self.list.iter().filter(|change| !self.is_told_by_others(change));
-        let text: String = shown.map(|change| self.diff(change)).collect();
-        let lines: Vec<&str> = text.lines().collect();
-        for line in lines.iter().take(MAX_DIFF_LINES) {
-            printer.status(format_args!("{}", coloured(&for_terminal(line))));
+        if is_one_of_several {
+            printer.status(format_args!("playpen: changes in `{}`", self.copied.guest));
         }
-        if let Some(n_hidden @ 1..) = lines.len().checked_sub(MAX_DIFF_LINES) {
+        let shown = self.list.iter().filter(|change| !self.is_told_by_others(change));
+        let mut n_lines = 0_usize;
+        for change in shown {
+            // A guest may have written more than anybody wants to hold or to compare.
+            if n_lines > MAX_COUNTED_LINES {
+                printer.status(format_args!("... more than {MAX_COUNTED_LINES} lines of changes"));
+                return;
+            }
+            for line in self.diff(change).lines() {
+                n_lines += 1;
+                if n_lines <= MAX_DIFF_LINES {
+                    printer.status(format_args!("{}", coloured(&for_terminal(line))));
+                }
+            }
+        }
+        if let Some(n_hidden @ 1..) = n_lines.checked_sub(MAX_DIFF_LINES) {
             printer.status(format_args!("... {n_hidden} more lines of changes"));
         }
     }
 
-    /// Checks that what would be written over is still what was copied.
+    /// Returns what is to be written to the folder on the host, if it is one's.
     ///
     /// # Errors
     ///
-    /// Fails if a file that changed in the sandbox has changed on the host as well; names them all.
-    pub(super) fn check_host(&self) -> anyhow::Result<()> {
-        let Some(dir) = &self.copied.dir else { return Ok(()) };
-        let touched: Vec<String> = self
-            .list
-            .iter()
-            .filter(|change| !self.is_as_copied(dir, change))
-            .map(|change| format!("`{}`", self.copied.host.join(&change.path).display()))
-            .collect();
-        anyhow::ensure!(
-            touched.is_empty(),
-            Advice::new(
-                format!("changed on the host since the command started: {}", touched.join(", ")),
-                "nothing was written; run the command again on the folder as it is now",
-            )
-        );
-        Ok(())
-    }
-
-    /// Writes the changes to the folder on the host.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the host refuses a write.
-    pub(super) fn apply(&self) -> anyhow::Result<()> {
-        let Copied { host, base, .. } = self.copied;
-        let Some(dir) = &self.copied.dir else { return Ok(()) };
-        self.after
-            .apply_to(base, dir)
-            .with_context(|| format!("failed to write changes to `{}`", host.display()))
-    }
-
-    fn is_as_copied(&self, dir: &Dir, change: &Change) -> bool {
-        match change.kind {
-            ChangeKind::Added => dir.symlink_metadata(&change.path).is_err(),
-            ChangeKind::Removed | ChangeKind::Modified => {
-                same_content(dir, &self.copied.base, &change.path).unwrap_or(false)
-            }
-        }
+    /// Fails if something that changed in the sandbox has changed on the host as well; names it all.
+    pub(super) fn write_back(&self) -> anyhow::Result<Option<WriteBack<'a>>> {
+        WriteBack::new(self.copied, &self.after, &self.list)
     }
 
     /// Tells whether the change is a folder that came or went with something in it.
     fn is_told_by_others(&self, change: &Change) -> bool {
         let below = format!("{}/", change.path);
-        let comes_or_goes = change.kind != ChangeKind::Modified;
-        comes_or_goes && self.list.iter().any(|other| other.path.starts_with(&below))
+        // The list is sorted by path.
+        let next = self.list.partition_point(|other| other.path < below);
+        let has_more = self.list.get(next).is_some_and(|other| other.path.starts_with(&below));
+        change.kind != ChangeKind::Modified && has_more
     }
 
     fn diff(&self, change: &Change) -> String {
         let before = self.copied.base.read(&change.path).ok();
         let after = self.after.read(&change.path).ok();
         let path = &visible(&change.path);
-        match (text(before.as_ref()), text(after.as_ref())) {
-            (Some(old), Some(new)) if before.is_some() || after.is_some() => {
+        let (was, is) = (self.copied.base.entry(&change.path), self.after.entry(&change.path));
+        let told = match (text(before.as_ref()), text(after.as_ref())) {
+            (Some(old), Some(new)) if old != new || before.is_some() != after.is_some() => {
                 unified(path, before.is_some(), after.is_some(), old, new)
             }
+            (Some(_), Some(_)) => String::new(),
+            (None, _) | (_, None) if before == after => String::new(),
             (None, _) | (_, None) => format!("{} `{path}` (binary or long)\n", kind(change.kind)),
-            _ => format!("{} `{path}`\n", kind(change.kind)),
+        };
+        match modes(was.as_ref(), is.as_ref()) {
+            Some((old, new)) => format!("mode of `{path}` {old:03o} -> {new:03o}\n{told}"),
+            None if told.is_empty() => {
+                let target = is.and_then(|is| is.target).map(|target| visible(&target));
+                let target = target.map_or_else(String::new, |target| format!(" -> `{target}`"));
+                format!("{} `{path}`{target}\n", kind(change.kind))
+            }
+            None => told,
         }
     }
+}
+
+/// Returns the permission bits before and after, if they are of one kind and the bits differ.
+fn modes(was: Option<&TreeEntry>, is: Option<&TreeEntry>) -> Option<(u32, u32)> {
+    let (was, is) = (was?, is?);
+    let differ = was.kind == is.kind && was.mode & 0o7777 != is.mode & 0o7777;
+    differ.then_some((was.mode & 0o7777, is.mode & 0o7777))
 }
 
 fn kind(kind: ChangeKind) -> &'static str {
@@ -148,16 +154,6 @@ fn kind(kind: ChangeKind) -> &'static str {
         ChangeKind::Removed => "removed",
         ChangeKind::Modified => "modified",
     }
-}
-
-/// Compares a host file with what was copied. A symlink is compared by where it points.
-fn same_content(dir: &Dir, base: &Tree, path: &str) -> io::Result<bool> {
-    let metadata = dir.symlink_metadata(path)?;
-    if !metadata.is_file() {
-        return Ok(base.read(path).is_err());
-    }
-    let now = dir.read(path)?;
-    Ok(base.read(path).is_ok_and(|then| then == now))
 }
 
 /// Returns the content as text worth comparing; a file that is not there is empty.
@@ -183,6 +179,9 @@ fn unified(path: &str, was: bool, is: bool, old: &str, new: &str) -> String {
                 ChangeTag::Equal => ' ',
             };
             let _ = writeln!(out, "{sign}{}", change.value().trim_end_matches('\n'));
+            if change.missing_newline() {
+                out.push_str("\\ No newline at end of file\n");
+            }
         }
     }
     out

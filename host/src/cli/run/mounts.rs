@@ -99,6 +99,8 @@ pub(super) struct Copied {
     pub(super) base: Tree,
     /// Where the record of the run lies in the folder; it is no part of the copy.
     pub(super) log: Option<String>,
+    /// Names that were left out of the copy.
+    pub(super) skip_names: Vec<String>,
 }
 
 /// Opens the folder of `spec`; a copy-on-write mount is read into memory.
@@ -119,7 +121,8 @@ pub(super) fn open(
             let base = import(&spec.host, &dir, skip_names, log.as_deref())?;
             let mount = Mount::tree(&spec.guest, base.clone());
             let (guest, host) = (spec.guest.clone(), spec.host.clone());
-            let copied = Copied { guest, host, dir: Some(dir), base, log };
+            let skip_names = skip_names.to_vec();
+            let copied = Copied { guest, host, dir: Some(dir), base, log, skip_names };
             (mount, Some(copied))
         }
     })

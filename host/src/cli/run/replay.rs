@@ -28,7 +28,16 @@ pub(in crate::cli) async fn replay_events(
     n_times: u32,
 ) -> anyhow::Result<Status> {
     let first = Record::read(events)?;
-    if let Some(doubt) = first.doubts().first() {
+    if let Some(mount) = first.header.mounts.iter().find(|mount| mount.mode == "rw") {
+        // The record says which command is run, and where.
+        let what = format!("the run could write to `{}`, and would again", mount.host);
+        return Err(Advice::new(
+            what,
+            "only runs in copies of folders, or beside `:ro`, are replayed",
+        )
+        .into());
+    }
+    if let Some(doubt) = first.defects().first() {
         anyhow::bail!("the record is no good for a replay: {doubt}");
     }
     let folder = tempfile::tempdir().context("failed to make a folder for the repetition")?;

@@ -27,9 +27,26 @@ enum ExitReport {
     Signal { signal: u8 },
     Trap { trap: String },
     Limit { limit: LimitKind },
+    NotStarted { error: String },
 }
 
 impl Report {
+    /// Says why there was no command that could run.
+    pub(super) fn not_started(code: u8, error: &anyhow::Error) -> Self {
+        Self {
+            exit: ExitReport::NotStarted { error: format!("{error:#}") },
+            code,
+            stdout: String::new(),
+            stderr: String::new(),
+            usage: Usage::default(),
+            incidents: vec![],
+            n_denied: 0,
+            changes: vec![],
+            applied: false,
+            snapshot: None,
+        }
+    }
+
     /// Describes `outcome`; bytes that are not UTF-8 are replaced.
     pub(super) fn new(
         outcome: &Outcome,

@@ -58,6 +58,7 @@ impl Origin {
             dir: None,
             base: tree.clone(),
             log: None,
+            skip_names: vec![],
         };
         (self.trees.iter().map(mount).collect(), self.trees.iter().map(copied).collect())
     }
