@@ -12,7 +12,7 @@
 //! | 1 | the work was done, and the answer is no: a test failed, something needed is missing |
 //! | 2 | the command line cannot be understood |
 //! | 3 | error |
-//! | 75 | try again: interrupted, and the same command goes on where it stopped |
+//! | 75 | try again: interrupted. `image build` goes on where it stopped, and so does `rollout --resume RUN` |
 //! | 124 | `run` and `shell`: a limit ended the command; the reason is on stderr |
 //! | 130 | `run` only: interrupted |
 //!
@@ -65,7 +65,7 @@ pub const EXIT_NO: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 /// The host or its configuration is at fault.
 pub const EXIT_ERROR: u8 = 3;
-/// The work was interrupted and can go on from where it stopped.
+/// The work was interrupted; the same command can be given again.
 pub const EXIT_TRY_AGAIN: u8 = 75;
 /// A limit ended the command in the sandbox.
 pub const EXIT_LIMIT: u8 = 124;
@@ -142,7 +142,7 @@ enum Status {
     Done,
     /// The work was done, and the answer is no.
     No,
-    /// Interrupted; the same command goes on where this one stopped.
+    /// Interrupted; the same command can be given again.
     TryAgain,
     /// What the command in the sandbox returned.
     Guest(u8),
@@ -243,11 +243,18 @@ fn start(session: &Session, command: Command) -> anyhow::Result<Status> {
         Command::MockModel(_) | Command::Shell(_) => (true, Status::Done),
         _ => (false, Status::TryAgain),
     };
+    let runs = match &command {
+        Command::Rollout(args) => Some(args.runtime_folder.clone()),
+        _ => None,
+    };
     let status = runtime.block_on(async {
         tokio::select! {
             status = dispatch(session, command) => status,
             () = interrupted(), if !takes_interrupts => {
                 session.printer.always(format_args!("playpen: interrupted"));
+                if let Some(advice) = runs.and_then(|runs| rollout::after_interruption(&runs)) {
+                    session.printer.status(format_args!("hint: {advice}"));
+                }
                 Ok(when_interrupted)
             }
         }

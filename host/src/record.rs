@@ -12,7 +12,7 @@
 //! * **Nothing is overwritten** but `repo/`, which moves on with each accepted task.
 
 use playpen_runtime::Tree;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -51,6 +51,9 @@ pub const FORMAT_VERSION: u32 = 1;
 /// look for a free name for ever.
 const MAX_RUNS: u32 = 9999;
 
+/// What the name of a folder says of a task that was not finished when its run was interrupted.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+
 /// Why a record could not be written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -59,6 +62,12 @@ pub enum RecordError {
     #[error("run folder `{}` is there already", path.display())]
     RunExists {
         /// The folder.
+        path: PathBuf,
+    },
+    /// There is no run of this name.
+    #[error("there is no run at `{}`", path.display())]
+    NoRun {
+        /// Where it would be.
         path: PathBuf,
     },
     /// There are too many runs in the folder.
@@ -121,6 +130,9 @@ impl RecordError {
             }
             Self::CreateFolder { source, .. } | Self::Write { source, .. } => source,
             Self::Export { source, .. } => source.downcast_ref::<io::Error>()?,
+            Self::NoRun { .. } => {
+                return Some("`playpen report FOLDER` shows the runs of a folder".to_owned());
+            }
             Self::BadRunId { .. } | Self::Read { .. } => return None,
         };
         match source.kind() {
@@ -166,6 +178,47 @@ impl RunRecord {
             }
             None => Self::create_next(runtime_folder, checked(repo_name)?),
         }
+    }
+
+    /// Opens the folder of a run that was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no run of this name.
+    pub fn open(runtime_folder: &Path, run_id: &str) -> Result<RunRecord, RecordError> {
+        let path = runtime_folder.join(checked(run_id)?);
+        if !path.join("run.json").is_file() {
+            return Err(RecordError::NoRun { path });
+        }
+        let trees = TreeStore::new(&path);
+        Ok(RunRecord { path, id: run_id.to_owned(), trees })
+    }
+
+    /// Reads a file of the run itself, such as `run.json`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
+    pub fn read_run_file<T: DeserializeOwned>(&self, name: &str) -> Result<T, RecordError> {
+        read_json(&self.path.join(name), |_: &T| FORMAT_VERSION)
+    }
+
+    /// Gives the folder of a task that was not finished another name, if it is there: the attempts in it were paid
+    /// for.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be renamed.
+    pub fn put_aside(&self, task: &str) -> Result<(), RecordError> {
+        let folder = self.task_folder(task);
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        let mut names =
+            (1..=MAX_RUNS).map(|n| self.task_folder(&format!("{task}.{INTERRUPTED}-{n}")));
+        let free = names.find(|name| !name.exists());
+        let free = free.ok_or_else(|| RecordError::TooManyRuns { path: folder.clone() })?;
+        rename(&folder, &free)
     }
 
     /// Makes the folder with the lowest number that is free.

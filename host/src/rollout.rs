@@ -42,6 +42,7 @@ pub(crate) mod git;
 mod project;
 pub(crate) mod prompts;
 mod report;
+mod resume;
 mod strength;
 mod task;
 
@@ -49,6 +50,7 @@ pub use error::RolloutError;
 pub(crate) use project::without_times;
 pub use project::{LoadedProject, ProjectError};
 pub use report::{RolloutReport, TaskReport, TaskState, Totals};
+use resume::Before;
 
 /// The stage's name in progress events.
 const STAGE: &str = "rollout";
@@ -60,6 +62,8 @@ pub struct RolloutConfig {
     pub repo: PathBuf,
     /// The folder in which the run's folder is made.
     pub runtime_folder: PathBuf,
+    /// The name of a run in this folder that was interrupted and goes on.
+    pub resume: Option<String>,
     /// The run's name; made from the project's name and a number if absent.
     pub run_id: Option<String>,
     /// The model's name, as the endpoint knows it.
@@ -99,6 +103,7 @@ impl RolloutConfig {
         RolloutConfig {
             repo: repo.to_owned(),
             runtime_folder: runtime_folder.to_owned(),
+            resume: None,
             run_id: None,
             model_name: model_name.to_owned(),
             temperature: None,
@@ -128,7 +133,10 @@ pub async fn rollout(
     let started = Instant::now();
     let project = LoadedProject::load(&config.repo)?;
     let run_id = config.run_id.as_deref();
-    let record = RunRecord::create(&config.runtime_folder, run_id, &project.name)?;
+    let record = match &config.resume {
+        Some(run) => RunRecord::open(&config.runtime_folder, run)?,
+        None => RunRecord::create(&config.runtime_folder, run_id, &project.name)?,
+    };
     let mut work = Work {
         ctx,
         config,
@@ -141,6 +149,11 @@ pub async fn rollout(
         totals: Totals::default(),
     };
     let mut tasks = vec![];
+    if config.resume.is_some() {
+        tasks = work.go_on()?;
+    } else {
+        work.record.write_run_file("run.json", &work.run_info())?;
+    }
     let outcome = work.run(&mut tasks).await;
     let report = work.report(tasks, outcome.is_ok(), started.elapsed());
     let recorded = work.write_report(&report);
@@ -168,7 +181,6 @@ struct Work<'a> {
 impl Work<'_> {
     /// Goes through the tasks.
     async fn run(&mut self, reports: &mut Vec<TaskReport>) -> Result<(), RolloutError> {
-        self.record.write_run_file("run.json", &self.run_info())?;
         self.events.event(&Progress::StageStarted {
             stage: STAGE.to_owned(),
             n_items: Some(self.project.order.len() as u64),
@@ -178,9 +190,12 @@ impl Work<'_> {
         }
         self.begin().await?;
         let graph = TaskGraph::new(&self.project.document);
-        let mut solved: BTreeSet<TaskNumber> = BTreeSet::new();
         let project = self.project;
-        for (task_idx, number) in (0..).zip(&project.order) {
+        let finished = project.order.iter().zip(&*reports);
+        let finished = finished.filter(|(_, report)| report.state == TaskState::Solved);
+        let mut solved: BTreeSet<TaskNumber> = finished.map(|(number, _)| *number).collect();
+        let n_finished = reports.len();
+        for (task_idx, number) in (0..).zip(&project.order).skip(n_finished) {
             let task = project.document.task(*number).expect("the order is of this document");
             let waits_for: Vec<String> =
                 graph.dependencies(*number).difference(&solved).map(ToString::to_string).collect();
@@ -191,6 +206,19 @@ impl Work<'_> {
             reports.push(report);
         }
         Ok(())
+    }
+
+    /// Takes over what an interrupted run has come to; returns the tasks that are finished.
+    fn go_on(&mut self) -> Result<Vec<TaskReport>, RolloutError> {
+        let before = Before::read(&self.record, &self.run_info(), self.project)?;
+        self.n_commits = before.n_commits(self.project);
+        let Before { reports, tree, totals } = before;
+        self.tree = tree.unwrap_or_else(|| self.project.tree.clone());
+        self.totals = totals;
+        let (n, all) = (reports.len(), self.project.order.len());
+        let text = format!("{n} of {all} tasks were finished before");
+        self.events.event(&Progress::Note { text });
+        Ok(reports)
     }
 
     /// Commits the project as it is if it has no history, and runs the tests that it has.
@@ -232,6 +260,9 @@ impl Work<'_> {
             TaskReport::skipped(task, waits_for)
         };
         self.record.write_task_file(&number, "task.json", &report)?;
+        if report.state == TaskState::Solved {
+            self.record.export_repo(&self.tree)?;
+        }
         self.events.event(&Progress::ItemFinished {
             stage: STAGE.to_owned(),
             item: number,

@@ -80,7 +80,8 @@ fn check_report(runs: &Path, demo: &Value) {
     let program = crate::playpen(["--json", "report", "--html"]).args([page.as_path(), runs]);
     let ended = program.run();
     assert_eq!(ended.code, 0, "{ended:?}");
-    let [report] = &ended.json().as_array().unwrap()[..] else { panic!("{ended:?}") };
+    let reports = ended.json();
+    let [report] = &reports.as_array().unwrap()[..] else { panic!("{ended:?}") };
     assert_eq!(report["is_complete"], true);
     let solved = report["tasks"].as_array().unwrap().iter();
     let solved = solved.filter(|task| task["report"]["state"]["kind"] == "solved").count();

@@ -13,6 +13,7 @@ use crate::{
     agent::AgentBudget,
     context::Context,
     mutation::MutationConfig,
+    record::find_runs,
     rollout::{self, LoadedProject, RolloutConfig, RolloutReport, TaskReport, TaskState},
     variant::{commit0::Commit0, source::Source, stage::Variant, swe::Swe, swt::Swt},
 };
@@ -38,7 +39,11 @@ pub(super) struct RolloutArgs {
 
     /// Folder for the records of runs
     #[arg(long, value_name = "DIR")]
-    runtime_folder: PathBuf,
+    pub(super) runtime_folder: PathBuf,
+
+    /// Go on with a run of this name in that folder, which was interrupted; all else as it was started
+    #[arg(long, value_name = "RUN")]
+    resume: Option<String>,
 
     /// Attempts at the tests of a task
     #[arg(long, value_name = "N", default_value_t = 2)]
@@ -91,6 +96,7 @@ impl RolloutArgs {
     fn config(&self, model_name: &str) -> RolloutConfig {
         let config = RolloutConfig::new(&self.repo_path, &self.runtime_folder, model_name);
         RolloutConfig {
+            resume: self.resume.clone(),
             temperature: self.model.temperature,
             max_tokens: self.model.max_tokens,
             test_writer: self.budget(&config.test_writer),
@@ -109,6 +115,18 @@ impl RolloutArgs {
     fn budget(&self, usual: &AgentBudget) -> AgentBudget {
         AgentBudget { steps: self.max_steps, tokens: self.max_agent_tokens, ..usual.clone() }
     }
+}
+
+/// Says how to go on after an interruption: with the run that was written to last.
+pub(super) fn after_interruption(runtime_folder: &Path) -> Option<String> {
+    let runs = find_runs(runtime_folder).ok()?;
+    let touched = |run: &PathBuf| {
+        let tasks = fs_err::metadata(run.join("tasks")).or_else(|_| fs_err::metadata(run)).ok()?;
+        tasks.modified().ok()
+    };
+    let last = runs.iter().max_by_key(|run| touched(run))?;
+    let name = last.strip_prefix(runtime_folder).ok()?.display();
+    Some(format!("`--resume {name}` with the same options goes on after the last finished task"))
 }
 
 /// Rolls out and reports what came of each task.

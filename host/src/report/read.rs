@@ -8,7 +8,9 @@ use std::{
 
 use super::{Attempt, Fate, Item, Report, Task, Totals, stages};
 use crate::{
-    record::{AttemptRecord, FORMAT_VERSION, RecordError, elapsed_us, find_files, read_json},
+    record::{
+        AttemptRecord, FORMAT_VERSION, INTERRUPTED, RecordError, elapsed_us, find_files, read_json,
+    },
     rollout::TaskReport,
     variant::desk::Score,
 };
@@ -145,10 +147,12 @@ fn attempt(run: &Path, folder: &Path) -> Result<Option<Attempt>, RecordError> {
         _ => return Ok(None),
     };
     let Some((role, number)) = name.rsplit_once('-') else { return Ok(None) };
+    // Attempts from before an interruption are attempts at the same task.
+    let item = item.split_once(&format!(".{INTERRUPTED}-")).map_or(item.as_str(), |(item, _)| item);
     let mut attempt = Attempt {
         id: names.join("/"),
         kind: kind.clone(),
-        item: item.clone(),
+        item: item.to_owned(),
         role: role.to_owned(),
         number: number.parse().unwrap_or(1),
         fate: Fate::Interrupted,

@@ -61,6 +61,20 @@ pub enum RolloutError {
         #[source]
         source: Box<VariantError>,
     },
+    /// The run that was to go on is complete.
+    #[error("run `{run}` is complete")]
+    Complete {
+        /// The run.
+        run: String,
+    },
+    /// The run that was to go on was started otherwise.
+    #[error("run `{run}` was started with something else: {keys}")]
+    OtherRun {
+        /// The run.
+        run: String,
+        /// What differs, as `run.json` names it.
+        keys: String,
+    },
     /// The tests that the project has already do not pass.
     #[error("the tests that the project begins with do not pass: {summary}")]
     BaseTests {
@@ -74,6 +88,12 @@ impl RolloutError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Record(error) => error.hint(),
+            Self::Complete { .. } => {
+                Some("leave out `--resume` to start another run".to_owned())
+            }
+            Self::OtherRun { .. } => Some(
+                "give the project and the options that the run was started with, which its `run.json` has".to_owned(),
+            ),
             Self::BaseTests { .. } => Some(
                 "remove or repair them: a task counts only if all tests pass after it".to_owned(),
             ),

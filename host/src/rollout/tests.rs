@@ -248,6 +248,63 @@ async fn a_model_that_cannot_be_asked_ends_the_run_and_keeps_the_records() {
     assert_eq!(gates(&run, "1.1.1/test_writer-1"), ["finished: not_finished"]);
 }
 
+/// A run that broke off in its last task goes on with that task, and comes to what it would have come to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_goes_on_after_the_last_finished_task() {
+    let repo = project();
+    let Some((whole, _folder, _)) = run(repo.path()).await else { return };
+    let whole = whole.unwrap();
+    let breaks_off = |purpose: &Purpose| match (purpose.stage.as_str(), purpose.task.as_deref()) {
+        ("implementer", Some("1.2.1")) => Err(ModelError::Unauthorized {
+            url: "http://model.invalid".to_owned(),
+            status: 401,
+            message: "no money left".to_owned(),
+        }),
+        _ => Ok(script(purpose)),
+    };
+    let ctx = context(Arc::new(ScriptedModel::new(breaks_off))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = RolloutConfig::new(repo.path(), folder.path(), "scripted");
+    rollout(&ctx, &config, &Silent).await.unwrap_err();
+
+    let model = Arc::new(ScriptedModel::new(|purpose| Ok(script(purpose))));
+    let ctx = context(model.clone()).unwrap();
+    let resume = Some("calc-0001".to_owned());
+    let other = RolloutConfig { resume: resume.clone(), max_test_attempts: 9, ..config.clone() };
+    let error = rollout(&ctx, &other, &Silent).await.unwrap_err().to_string();
+    assert_eq!(error, "run `calc-0001` was started with something else: max_test_attempts");
+
+    let config = RolloutConfig { resume, ..config };
+    let report = rollout(&ctx, &config, &Silent).await.unwrap();
+    let asked: BTreeSet<_> =
+        model.requests().into_iter().filter_map(|(purpose, _)| purpose.task).collect();
+    assert_eq!(asked, BTreeSet::from(["1.2.1".to_owned()]));
+    let states = |report: &RolloutReport| -> Vec<TaskState> {
+        report.tasks.iter().map(|task| task.state.clone()).collect()
+    };
+    assert_eq!(states(&report), states(&whole));
+    assert_eq!(report.n_tests, whole.n_tests);
+    // The two attempts of before the interruption are kept, and count.
+    assert_eq!(report.totals.n_attempts, whole.totals.n_attempts + 2);
+    let run = report.run_folder.as_path();
+    assert!(run.join("tasks/1.2.1.interrupted-1/test_writer-1/verdict.json").exists());
+    let is_result = |name: &String| {
+        let is_of_run = name.starts_with("repo/") || name.starts_with("tasks/");
+        is_of_run && !name.contains("interrupted")
+    };
+    let of = |run: &Path| -> BTreeMap<String, Vec<u8>> {
+        files(run).into_iter().filter(|(name, _)| is_result(name)).collect()
+    };
+    let (ours, theirs) = (of(run), of(&whole.run_folder));
+    let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let differing: Vec<&&String> =
+        names.iter().filter(|name| ours.get(**name) != theirs.get(**name)).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+
+    let error = rollout(&ctx, &config, &Silent).await.unwrap_err().to_string();
+    assert_eq!(error, "run `calc-0001` is complete");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_that_hold_no_project_are_named() {
     let Some(ctx) = context(Arc::new(ScriptedModel::new(|purpose| Ok(script(purpose))))) else {
