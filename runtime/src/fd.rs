@@ -13,7 +13,7 @@ mod waiting;
 
 pub(crate) use self::{
     capture::Capture,
-    description::{Description, Flags, Held, Kind, Opener},
+    description::{Description, Flags, Held, Kind, Listing, Opener},
     events::Events,
     pipe::{Moved, PipeReader, PipeWriter, Readiness, pipe},
     table::{FdTable, ROOT_FD},

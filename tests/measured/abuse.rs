@@ -100,6 +100,25 @@ fn tm_disk_1_disk_fill() {
 }
 
 #[test]
+fn tm_disk_1_holes_that_are_filled() {
+    let script = "f = open('/tmp/f', 'wb', buffering=0); f.truncate(400 << 20)\nfor _ in range(400): f.write(bytes(1 << 20))";
+    assert_eq!(abuse(5, &["--disk", "8M"], &["python", "-c", script]), limit("bytes"));
+}
+
+#[test]
+fn tm_disk_2_names_of_one_file() {
+    let script = "import os; open('f', 'w')\nfor n in range(100000): os.link('f', f'l{n}')";
+    assert_eq!(abuse(5, &["--files", "1000"], &["python", "-c", script]), limit("files"));
+}
+
+#[test]
+fn tm_mem_1_listings_that_are_held() {
+    let script = "import os\nfor n in range(30000): open(f'f{n}', 'w').close()\n\
+                  held = [os.scandir('.') for _ in range(400)]\nfor it in held: next(it)";
+    assert_eq!(abuse(20, &["--mem", "128M"], &["python", "-c", script]), limit("memory"));
+}
+
+#[test]
 fn tm_disk_2_inode_storm() {
     let script = "n = 0\nwhile True:\n  open(f'f{n}', 'w').close()\n  n += 1";
     let command = ["python", "-c", script];

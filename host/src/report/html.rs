@@ -186,7 +186,7 @@ fn write_attempt(
     verdict(page, attempt);
     let record = AttemptRecord::open(run.join(&attempt.id));
     if let Some(patch) = record.read_patch()?.filter(|patch| !patch.is_empty()) {
-        page.raw("<details><summary>patch</summary>\n").patch(&patch);
+        page.raw("<details><summary><code>patch</code></summary>\n").patch(&patch);
         page.raw("</details>\n");
     }
     trajectory(page, &record.read_trajectory()?);
@@ -213,10 +213,8 @@ fn verdict(page: &mut Page, attempt: &Attempt) {
     // A browser opens what it is sent into, so the name is inside.
     page.raw("<p class=\"about\" id=\"").text(&attempt.id).raw("\">");
     for verdict in &attempt.gates {
-        page.raw(match verdict.passed {
-            true => "<em class=\"made\">",
-            false => "<em class=\"denied\">",
-        });
+        let open = if verdict.passed { "<em class=\"made\">" } else { "<em class=\"denied\">" };
+        page.raw(open);
         page.raw(verdict.gate.name()).raw("</em> ");
     }
     if !attempt.stop.is_empty() && attempt.stop != "finished" {
@@ -279,7 +277,7 @@ fn block(page: &mut Page, open: &'static str, text: &str) {
 fn called(call: &ToolCall) -> String {
     let mut text = call.function_name.clone();
     for (name, value) in &call.arguments {
-        text.push_str("\n");
+        text.push('\n');
         text.push_str(name);
         text.push_str(": ");
         match value.as_str() {

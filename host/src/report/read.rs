@@ -58,7 +58,7 @@ struct ItemFile {
 /// Fails if a record cannot be read, or is of a later version.
 pub fn read(folder: &Path) -> Result<Report, RecordError> {
     let run = read_json(&folder.join("run.json"), |run: &RunFile| run.format_version)?;
-    let report = if_there(folder.join("report.json"), |report: &RunReport| report.format_version)?;
+    let report = if_there(&folder.join("report.json"), |report: &RunReport| report.format_version)?;
     let mut attempts = attempts(folder)?;
     // Tasks in the order of work, then what was made of them.
     attempts.sort_by_cached_key(|it| {
@@ -67,7 +67,9 @@ pub fn read(folder: &Path) -> Result<Report, RecordError> {
         (is_variant, it.kind.clone(), task, it.item.clone(), stages::rank(&it.role), it.number)
     });
     let mut totals = Totals::default();
-    attempts.iter().for_each(|attempt| totals.add(&attempt.totals));
+    for attempt in &attempts {
+        totals.add(&attempt.totals);
+    }
     Ok(Report {
         tasks: tasks(folder, run.tasks)?,
         items: items(folder)?,
@@ -86,10 +88,10 @@ pub fn read(folder: &Path) -> Result<Report, RecordError> {
 
 /// Reads a file that need not be there yet.
 fn if_there<T: serde::de::DeserializeOwned>(
-    path: PathBuf,
+    path: &Path,
     version: impl Fn(&T) -> u32,
 ) -> Result<Option<T>, RecordError> {
-    if path.exists() { read_json(&path, version).map(Some) } else { Ok(None) }
+    if path.exists() { read_json(path, version).map(Some) } else { Ok(None) }
 }
 
 fn tasks(folder: &Path, numbers: Vec<String>) -> Result<Vec<Task>, RecordError> {
@@ -97,7 +99,8 @@ fn tasks(folder: &Path, numbers: Vec<String>) -> Result<Vec<Task>, RecordError> 
         // A number that leads elsewhere is no number.
         let is_plain = number.chars().all(|c| c.is_ascii_digit() || c == '.');
         let path = folder.join("tasks").join(&number).join("task.json");
-        let report = if is_plain { if_there(path, |_: &TaskReport| FORMAT_VERSION)? } else { None };
+        let report =
+            if is_plain { if_there(&path, |_: &TaskReport| FORMAT_VERSION)? } else { None };
         Ok(Task { number, report })
     };
     numbers.into_iter().map(read).collect()

@@ -74,7 +74,9 @@ fn stage(kind: &str, role: &str, attempts: &[&Attempt]) -> Stage {
     let mut totals = Totals::default();
     for attempt in attempts {
         let kinds: BTreeSet<String> = attempt.reasons().map(super::Reason::name).collect();
-        kinds.into_iter().for_each(|kind| *reasons.entry(kind).or_default() += 1);
+        for kind in kinds {
+            *reasons.entry(kind).or_default() += 1;
+        }
         totals.add(&attempt.totals);
     }
     let is_accepted = |attempt: &Attempt| attempt.fate == Fate::Accepted;

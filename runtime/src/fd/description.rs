@@ -2,6 +2,8 @@
 
 use super::{Capture, PipeReader, PipeWriter};
 use crate::{
+    errno::{Errno, SysResult},
+    limits::Budget,
     locks::{Holder, Locks},
     net::Socket,
     tree::{Content, Device},
@@ -27,6 +29,34 @@ impl Drop for Held {
     }
 }
 
+/// What was in a directory when reading it started. Counts as memory of the command: answers many descriptors
+/// of a large directory.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    entries: Box<[DirEntry]>,
+    budget: Arc<Budget>,
+}
+
+impl Listing {
+    pub(crate) fn new(entries: Vec<DirEntry>, budget: &Arc<Budget>) -> SysResult<Arc<Self>> {
+        let entries = entries.into_boxed_slice();
+        if !budget.take_memory(size_of_val(&*entries) as u64) {
+            return Err(Errno::NOMEM);
+        }
+        Ok(Arc::new(Self { entries, budget: Arc::clone(budget) }))
+    }
+
+    pub(crate) fn entries(&self) -> &[DirEntry] {
+        &self.entries
+    }
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        self.budget.give_memory(size_of_val(&*self.entries) as u64);
+    }
+}
+
 /// What is open.
 #[derive(Debug)]
 pub(crate) enum Kind {
@@ -35,7 +65,7 @@ pub(crate) enum Kind {
     /// A directory; the listing is taken when reading starts, so that cookies stay good.
     Directory {
         held: Held,
-        listing: Mutex<Option<Arc<[DirEntry]>>>,
+        listing: Mutex<Option<Arc<Listing>>>,
     },
     /// A file of the host.
     Host(HostFile),

@@ -249,7 +249,7 @@ impl Start {
             .wall_clock(job.kernel.clock.clone())
             .build_p1();
         let pid = actor.pid;
-        let identity = Identity { argv: self.argv, env: self.env, exe };
+        let identity = Identity { argv: self.argv, env: self.env, shown: Default::default(), exe };
         Process {
             job: Arc::clone(job),
             actor,

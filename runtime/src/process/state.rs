@@ -11,7 +11,11 @@ use crate::{
     semaphores::OpenSemaphores,
     vfs::Actor,
 };
-use std::{fmt, sync::Arc};
+use bytes::Bytes;
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 use wasmtime::{Memory, ResourceLimiter};
 use wasmtime_wasi::p1::WasiP1Ctx;
 
@@ -20,6 +24,8 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 pub(crate) struct Identity {
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<String>,
+    /// `argv` and `env` as `/proc/self` shows them, once somebody looks: all descriptors share them.
+    pub(crate) shown: [OnceLock<Bytes>; 2],
     /// Canonical path of the program.
     pub(crate) exe: String,
 }

@@ -4,7 +4,7 @@ use super::{Guest, locks};
 use crate::{
     audit::Op,
     errno::{Errno, SysResult},
-    fd::{Description, Flags, Kind, ROOT_FD, pipe},
+    fd::{Description, Flags, Kind, Listing, ROOT_FD, pipe},
     net::{Protocol, Socket},
     process::Process,
     vfs::{FileType, SetTimes, Stat},
@@ -345,7 +345,7 @@ pub(super) fn readdir(
     let buffer = guest.slice_mut(buf, len)?;
     let mut used = 0;
     let start = usize::try_from(cookie).map_err(|_| Errno::INVAL)?;
-    for (entry, next) in entries.iter().zip(1_u64..).skip(start) {
+    for (entry, next) in entries.entries().iter().zip(1_u64..).skip(start) {
         let mut record = [0; 24];
         record[..8].copy_from_slice(&next.to_le_bytes());
         record[8..16].copy_from_slice(&entry.ino.to_le_bytes());
@@ -364,18 +364,17 @@ pub(super) fn readdir(
 }
 
 /// Returns the listing of a directory, taken when reading started.
-fn listing(
-    process: &Process,
-    description: &Description,
-    cookie: u64,
-) -> SysResult<Arc<[crate::vfs::DirEntry]>> {
+fn listing(process: &Process, description: &Description, cookie: u64) -> SysResult<Arc<Listing>> {
     match &description.kind {
         Kind::Directory { held, listing } => {
             let mut listing = listing.lock();
             match &*listing {
                 Some(entries) if cookie > 0 => Ok(Arc::clone(entries)),
                 _ => {
-                    let entries: Arc<[_]> = held.vfs.lock().list(held.node)?.into();
+                    // The one before goes first.
+                    *listing = None;
+                    let entries = held.vfs.lock().list(held.node)?;
+                    let entries = Listing::new(entries, &process.job.budget)?;
                     *listing = Some(Arc::clone(&entries));
                     Ok(entries)
                 }
@@ -388,7 +387,7 @@ fn listing(
                 ino: u64::from(number) + 1,
                 kind: FileType::SymbolicLink,
             };
-            Ok(process.fds.numbers().map(entry).collect())
+            Listing::new(process.fds.numbers().map(entry).collect(), &process.job.budget)
         }
         _ => Err(Errno::NOTDIR),
     }

@@ -264,13 +264,16 @@ impl Vfs {
 fn process_file(process: &Process, file: ProcessFile) -> Bytes {
     let identity = &process.identity;
     let joined = |texts: &[String]| texts.iter().fold(String::new(), |all, text| all + text + "\0");
+    let shared = |index: usize, texts: &[String]| {
+        identity.shown[index].get_or_init(|| joined(texts).into()).clone()
+    };
     let name: String = identity.exe.rsplit('/').next().unwrap_or("").chars().take(15).collect();
     let pid = process.pid();
     let ppid =
         process.job.ids(pid).map_or(0, |ids| if ids.ppid == u32::MAX { 0 } else { ids.ppid });
     match file {
-        ProcessFile::Cmdline => joined(&identity.argv),
-        ProcessFile::Environ => joined(&identity.env),
+        ProcessFile::Cmdline => return shared(0, &identity.argv),
+        ProcessFile::Environ => return shared(1, &identity.env),
         ProcessFile::Status => format!(
             "Name:\t{name}\nUmask:\t{:04o}\nState:\tR (running)\nPid:\t{pid}\nPPid:\t{ppid}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t{} kB\nThreads:\t1\n",
             process.umask,
