@@ -4,6 +4,7 @@
 //! What a page shows (paths, arguments, what models and guests wrote) is hostile: it is escaped, a page has no
 //! script, and its policy forbids all that it does not have.
 
+pub(crate) use crate::units::grouped;
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("page/style.css");
@@ -109,19 +110,6 @@ pub(crate) fn more(page: &mut Page, n: usize, n_shown: usize) {
         page.raw("<p class=\"about\">and ").text(&grouped((n - n_shown) as u64));
         page.raw(" more, which the record has</p>\n");
     }
-}
-
-/// Shows a number with its digits in groups of three.
-pub(crate) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Shows a number of bytes.

@@ -1,5 +1,6 @@
 //! Tables at the end of long work.
 
+use crate::units::grouped;
 use comfy_table::{Table, presets};
 use std::time::Duration;
 
@@ -12,15 +13,7 @@ pub(super) fn table<const N: usize>(columns: [&str; N]) -> Table {
 
 /// Returns a number with its thousands apart.
 pub(super) fn count(n: impl Into<u64>) -> String {
-    let digits = n.into().to_string();
-    let mut out = String::new();
-    for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    grouped(n.into())
 }
 
 /// Returns a duration in seconds, or in minutes and seconds.
