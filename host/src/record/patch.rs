@@ -12,14 +12,15 @@ const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
 /// Returns the patch that leads from `old` to `new`, in the order of the paths.
 ///
-/// What is under `.git/` is left out: it is the history, not the work. Files that are no text, or
+/// What is under a `.git/`, at any place, is left out: it is the history, not the work, and `git apply` takes no
+/// patch with such a path in it. Files that are no text, or
 /// that are very long, are given whole, as git's binary patches do.
 pub fn unified_diff(old: &Tree, new: &Tree) -> String {
     let (old_entries, new_entries) = (entries(old), entries(new));
     let mut patch = String::new();
     for change in old.diff(new) {
         let path = change.path.as_str();
-        if path == ".git" || path.starts_with(".git/") {
+        if path.split('/').any(|name| name.eq_ignore_ascii_case(".git")) {
             continue;
         }
         let before = side(old, old_entries.get(path));
@@ -171,6 +172,7 @@ mod tests {
         new.write("dir/empty.py", "", 0o644).unwrap();
         new.symlink("link", "edit.py").unwrap();
         new.write(".git/index", "y", 0o644).unwrap();
+        new.write("dir/.GIT/config", "y", 0o644).unwrap();
         assert_snapshot!(unified_diff(&old, &new), @r#"
         diff --git a/data.bin b/data.bin
         index bdc955b7b2e610ad5a72302b139a2e6cb325519a..8835708590a9afa236e1bbad18df9d23de82ccd3 100644

@@ -62,9 +62,9 @@ pub(super) fn gc(
     if session.printer.is_json() {
         session.printer.json(&report);
     } else {
-        let would = if args.dry_run { "would be " } else { "" };
+        let (would, about) = if args.dry_run { ("would be ", "about ") } else { ("", "") };
         session.printer.result(format_args!(
-            "{} snapshots {would}removed, {} kept; {} bytes before, {} after",
+            "{} snapshots {would}removed, {} kept; {} bytes before, {about}{} after",
             report.n_removed,
             report.n_kept,
             table::count(report.bytes_before),
