@@ -142,6 +142,10 @@ fn is_in_place(path: &Path, file: &File) -> io::Result<bool> {
 /// Makes the file, or empties it, unless another run writes to it.
 fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    // A pipe, a terminal or `/dev/null` may be shared, and has nothing to be emptied of.
+    if !file.metadata()?.is_file() {
+        return Ok(file);
+    }
     match file.file().try_lock() {
         Err(TryLockError::WouldBlock) => {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another run writes to it"));
@@ -149,10 +153,7 @@ fn create(path: &Path) -> io::Result<File> {
         // A filesystem without locks.
         Err(TryLockError::Error(_)) | Ok(()) => {}
     }
-    // A pipe or a terminal has nothing to be emptied of.
-    if file.metadata()?.is_file() {
-        file.set_len(0)?;
-    }
+    file.set_len(0)?;
     Ok(file)
 }
 

@@ -52,7 +52,11 @@ impl<'a> WriteBack<'a> {
         anyhow::ensure!(
             clashes.is_empty(),
             Advice::new(
-                format!("changed on the host since the command started: {}", clashes.join(", ")),
+                format!(
+                    "changed on the host since the command started, or with something in it that was left out of \
+                     the copy: {}",
+                    clashes.join(", ")
+                ),
                 "nothing was written; run the command again on the folder as it is now",
             )
         );
@@ -72,10 +76,7 @@ impl<'a> WriteBack<'a> {
     pub(super) fn write(&self) -> anyhow::Result<()> {
         let host = &self.copied.host;
         self.after.apply_to(&self.copied.base, self.dir).with_context(|| {
-            format!(
-                "failed to write changes to `{}`; those to paths that sort before may be written",
-                host.display()
-            )
+            format!("failed to write changes to `{}`; some of them may be written", host.display())
         })
     }
 }
